@@ -1,3 +1,13 @@
 """Targets: what runs a network and prices it: `cpu` measures, `size` packs and counts. No torch."""
 
+from niwaki.targets._base import TARGETS as TARGETS, Target as Target
+from niwaki.targets._machine import machine_info as machine_info, versions as versions
 from niwaki.targets._timing import Runner as Runner, Timing as Timing, interleave as interleave
+from niwaki.targets._work import LayerWork as LayerWork, total as total, work as work
+from niwaki.targets.cpu import (
+    callable_runner as callable_runner,
+    engine_runner as engine_runner,
+    noise as noise,
+    onnxruntime_runner as onnxruntime_runner,
+)
+from niwaki.targets.size import packed_bytes as packed_bytes

@@ -1,0 +1,110 @@
+"""The `cpu` target: latency on this machine, of the engine and beside its peers. Measured."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+from niwaki.errors import InputError, ToolMissingError
+from niwaki.targets._base import TARGETS, Target
+from niwaki.targets._timing import Runner, interleave
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from niwaki.runtime import Engine, Program
+
+ENGINE_RUNNER = "niwaki"
+ORT_RUNNER = "onnxruntime"
+
+
+def engine_runner(
+    model: str | Path | Program | Engine, x: np.ndarray | None = None, *, threads: int = 1
+) -> Runner:
+    """Return a runner of the niwaki engine.
+
+    Args:
+        model: A ``.nwk`` or ``.onnx`` file, a program, or an engine that is loaded already.
+        x: Input. Shape (N, C, H, W), float32; None makes one image of noise (seed 0).
+        threads: Threads of the engine; an engine that is loaded keeps its own.
+    """
+    import niwaki
+    from niwaki.runtime import Engine
+
+    engine = model if isinstance(model, Engine) else Engine(model, threads=threads)
+    batch = noise(tuple(engine.input_shape)) if x is None else x
+    return Runner(ENGINE_RUNNER, lambda: engine(batch), threads, niwaki.__version__)
+
+
+def onnxruntime_runner(
+    path: str | Path, x: np.ndarray | None = None, *, threads: int = 1
+) -> Runner:
+    """Return a runner of ONNX Runtime's CPU provider, all graph optimisations on.
+
+    Args:
+        path: The ``.onnx`` file.
+        x: As for `engine_runner`.
+        threads: Threads within an operator; operators run one after the other.
+
+    Raises:
+        ToolMissingError: onnxruntime isn't installed.
+        InputError: The file is missing.
+    """
+    try:
+        import onnxruntime
+    except ModuleNotFoundError as error:
+        raise ToolMissingError(
+            "bench", "onnxruntime must be installed", fix="pip install 'niwaki[peers]'"
+        ) from error
+    if not Path(path).is_file():
+        raise InputError("bench", "the model must be a file that exists", got=str(path))
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
+    options.log_severity_level = 3
+    session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    source: Any = session.get_inputs()[0]
+    batch = noise(tuple(source.shape[1:])) if x is None else x
+    feeds = {source.name: batch}
+    return Runner(ORT_RUNNER, lambda: session.run(None, feeds), threads, onnxruntime.__version__)
+
+
+def callable_runner(
+    name: str, call: Callable[[np.ndarray], object], x: np.ndarray, *, threads: int, version: str
+) -> Runner:
+    """Return a runner of anything else, e.g. torch, which this package doesn't import.
+
+    Args:
+        name: Its short name, e.g. ``torch``.
+        call: Takes the input and runs it; its threads are the caller's to set.
+        x: The input.
+        threads: How many threads it was told to use.
+        version: Its version.
+    """
+    return Runner(name, lambda: call(x), threads, version)
+
+
+def noise(shape: tuple[int, ...], batch: int = 1, seed: int = 0) -> np.ndarray:
+    """Return a batch of standard normal noise. Shape (batch, *shape), float32."""
+    rng = np.random.default_rng(seed)
+    return rng.standard_normal((batch, *shape)).astype(np.float32)
+
+
+class CpuTarget(Target):
+    """Price one image's latency in the engine on this machine, one thread."""
+
+    name: ClassVar[str] = "cpu"
+    bounds: ClassVar[tuple[str, ...]] = ("latency_ms",)
+    measured: ClassVar[bool] = True
+
+    def price(self, program: Program) -> dict[str, float]:
+        """Return ``latency_ms``, the median of 50 runs at most (2 seconds)."""
+        timing = interleave([engine_runner(program)], seconds=2.0)[ENGINE_RUNNER]
+        return {"latency_ms": timing.median_ms}
+
+
+TARGETS.register("cpu")(CpuTarget())
