@@ -1,1 +1,18 @@
-""""""
+"""Networks by name, the user's own by file, and their weights.
+
+`names` and `create` read the registry: one file per family, which registers itself. `from_spec`
+takes what ``--model`` takes, `load_weights` what ``--weights`` takes.
+"""
+
+from niwaki.models._registry import (
+    ModelFamily as ModelFamily,
+    check_input as check_input,
+    create as create,
+    default_ignore as default_ignore,
+    defaults as defaults,
+    names as names,
+    normalization as normalization,
+    register_model as register_model,
+)
+from niwaki.models._spec import from_spec as from_spec
+from niwaki.models._weights import load_weights as load_weights
