@@ -1,1 +1,1 @@
-""""""
+"""Rewrites of the Graph, one file each, which register themselves."""
