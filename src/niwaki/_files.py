@@ -127,10 +127,14 @@ def disk_errors(path: str | Path) -> Generator[None]:
     """Turn what the disk refuses (full, read-only, no permission) into one ``InputError``."""
     try:
         yield
-    except OSError as error:
+    except Exception as error:
+        # safetensors writes from Rust and raises its own class, here without importing it.
+        if not isinstance(error, OSError) and type(error).__name__ != "SafetensorError":
+            raise
+        reason = getattr(error, "strerror", None) or error
         raise InputError(
             "output",
-            f"the files must be writable ({error.strerror or error})",
+            f"the files must be writable ({reason})",
             got=path,
             fix="Free some space, or choose another output path",
         ) from error

@@ -25,7 +25,7 @@ class Budget:
     size_kb: float | None = None
     """Size of the packed file, at most, in kB of 1000 bytes; above 0."""
     max_accuracy_drop: float | None = None
-    """Loss of test accuracy against the dense network, at most; points of a hundred, in [0, 100]."""
+    """Loss of test accuracy against the dense network, at most; in points, 0 to 100."""
 
     def __post_init__(self) -> None:
         _check("sparsity", self.sparsity, 0.0, 1.0)
