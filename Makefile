@@ -1,0 +1,32 @@
+# make setup   once: .venv with everything that tests and development need
+# make build   after a change of C++ (or for a first build in an environment of your own)
+# Python edits need nothing. PYTHON=path/to/python picks another environment.
+PYTHON ?= .venv/bin/python
+JOBS ?= $(shell nproc)
+PIP = $(PYTHON) -m pip --disable-pip-version-check
+CONSTRAINTS = $(if $(wildcard constraints.txt),-c constraints.txt)
+export CMAKE_BUILD_PARALLEL_LEVEL = $(JOBS)
+
+.PHONY: setup build sanitize
+
+setup: .venv/bin/python
+	$(PIP) install -q $(CONSTRAINTS) "scikit-build-core>=0.11" "nanobind>=2.8" cmake ninja
+	$(PIP) install $(CONSTRAINTS) --no-build-isolation -e ".[dev]"
+	$(MAKE) _stub
+
+.venv/bin/python:
+	python3 -m venv .venv
+
+# The build folder is kept, so only what changed is compiled.
+build:
+	$(PIP) install -q --no-build-isolation --no-deps -e .
+	$(MAKE) _stub
+
+# Type checkers look for the generated stub beside the sources.
+.PHONY: _stub
+_stub:
+	@cp "$$($(PYTHON) -c 'import niwaki._core as c, pathlib; print(pathlib.Path(c.__file__).parent / "_core.pyi")')" \
+	  src/niwaki/_core.pyi
+
+sanitize:
+	PYTHON=$(PYTHON) JOBS=$(JOBS) cpp/sanitize.sh

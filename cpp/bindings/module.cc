@@ -1,0 +1,12 @@
+// niwaki._core: the Python face of the C++ core. Each part binds itself.
+#include <nanobind/nanobind.h>
+
+#include "bindings/module.h"
+
+NB_MODULE(_core, m) {
+  m.doc() = "The C++ core: kernels and engine. Use niwaki.runtime instead.";
+  niwaki::bind_kernels(m);
+#ifdef NIWAKI_HAS_ENGINE
+  niwaki::bind_engine(m);
+#endif
+}
