@@ -30,6 +30,11 @@ Count = Annotated[int, Field(ge=0)]
 Several = Annotated[int, Field(ge=1)]
 
 
+def _policy(value: Any) -> Any:
+    """Take YAML's ``augment: false`` and ``true`` for none and the data set's own."""
+    return {False: "none", True: None}[value] if isinstance(value, bool) else value
+
+
 class Part(BaseModel):
     """Be the base of the parts: unknown keys are refused, and values don't change afterwards."""
 
@@ -85,8 +90,8 @@ class TrainPart(Part):
     """Share of the steps over which the learning rate rises from 0."""
     distill: Share = 0.0
     """Weight of the dense network's outputs in the loss; 0 is off."""
-    augment: bool | None = None
-    """The data set's standard augmentation."""
+    augment: Annotated[str | None, BeforeValidator(_policy)] = None
+    """``none``, ``flip``, ``shiftN``, ``shiftN+flip``; None is the data set's own."""
     seed: Count = 0
 
 
@@ -148,8 +153,8 @@ class Recipe(Part):
     """Share of zeros in each compressed layer; None is 0.98, or what the budget asks for."""
     targets: Names = Field(default_factory=list[str])
     """Layers to compress, by name or ``re:pattern``; empty is the method's own choice."""
-    ignore: Names = Field(default_factory=list[str])
-    """Layers to leave dense, by name or ``re:pattern``."""
+    ignore: Names | None = None
+    """Layers to leave dense, by name or ``re:pattern``; None is the method's own choice."""
     budget: BudgetPart = Field(default_factory=lambda: BudgetPart())
     form: Literal["float", "integer"] = "float"
     train: TrainPart = Field(default_factory=lambda: TrainPart())

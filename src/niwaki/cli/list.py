@@ -63,15 +63,20 @@ def _methods() -> list[dict[str, Any]]:
 
 
 def _models() -> list[dict[str, Any]]:
-    from niwaki.models import MODELS
+    from niwaki import models
 
-    return [{"name": name, "what": _first_line(item)} for name, item in MODELS.items()]
+    rows: list[dict[str, Any]] = []
+    for name in models.names():
+        family = models.defaults(name)
+        shape = f"{family.in_channels} x {family.input_size} x {family.input_size}"
+        rows.append({"name": name, "input": shape, "what": _first_line(family.build)})
+    return rows
 
 
 def _data() -> list[dict[str, Any]]:
-    from niwaki.train.data import DATA
+    from niwaki.train import data
 
-    return [{"name": name, "what": _first_line(item)} for name, item in DATA.items()]
+    return [{"name": name, "what": data.describe(name)} for name in data.names()]
 
 
 def _kernels() -> list[dict[str, Any]]:
