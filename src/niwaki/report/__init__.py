@@ -33,4 +33,6 @@ from niwaki.report._data import (
     Report as Report,
     VariantResult as VariantResult,
 )
+from niwaki.report._files import read as read, write as write
+from niwaki.report._page import page as page
 from niwaki.report._table import summary_table as summary_table

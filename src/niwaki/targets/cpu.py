@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 import numpy as np
 
@@ -33,9 +33,16 @@ def engine_runner(
     import niwaki
     from niwaki.runtime import Engine
 
-    engine = model if isinstance(model, Engine) else Engine(model, threads=threads)
+    if isinstance(model, (str, Path)) or hasattr(model, "header"):
+        engine = Engine(cast("str | Path | Program", model), threads=threads)
+    else:
+        engine = cast("Engine", model)
     batch = noise(tuple(engine.input_shape)) if x is None else x
-    return Runner(ENGINE_RUNNER, lambda: engine(batch), threads, niwaki.__version__)
+
+    def call() -> object:
+        return engine(batch)
+
+    return Runner(ENGINE_RUNNER, call, threads, niwaki.__version__)
 
 
 def onnxruntime_runner(
@@ -70,7 +77,11 @@ def onnxruntime_runner(
     source: Any = session.get_inputs()[0]
     batch = noise(tuple(source.shape[1:])) if x is None else x
     feeds = {source.name: batch}
-    return Runner(ORT_RUNNER, lambda: session.run(None, feeds), threads, onnxruntime.__version__)
+
+    def call() -> object:
+        return session.run(None, feeds)
+
+    return Runner(ORT_RUNNER, call, threads, onnxruntime.__version__)
 
 
 def callable_runner(

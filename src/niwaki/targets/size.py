@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
-from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from niwaki.targets._base import TARGETS, Target
@@ -17,10 +15,7 @@ def packed_bytes(program: Program) -> int:
     """Return the size of the program's ``.nwk`` file in bytes, header and padding included."""
     from niwaki.runtime import nwk
 
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder, "model.nwk")
-        nwk.write(path, program)
-        return path.stat().st_size
+    return len(nwk.to_bytes(program))
 
 
 class SizeTarget(Target):

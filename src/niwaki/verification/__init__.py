@@ -1,0 +1,73 @@
+"""Verification: torch's stored values, the Graph in NumPy and the engine, held against each other.
+
+The integer form must be equal bit for bit, in every layer and from end to end. In the float form
+each layer is fed torch's values: floats may differ by 1e-4 of max(1, |reference|), a bit may differ
+where ``sign * x`` is within 1e-4 of its threshold, and such bits are counted; end to end, every
+image whose outputs differ by more must have such a bit. docs/verify.md shows it on an example.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from niwaki.errors import FormatError
+from niwaki.verification._chain import check_chain
+from niwaki.verification._result import (
+    EndCheck as EndCheck,
+    LayerCheck as LayerCheck,
+    VerifyResult as VerifyResult,
+)
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from niwaki.artifact import Artifact
+
+
+def verify_artifact(artifact: Artifact) -> VerifyResult:
+    """Verify an artifact: its files' hashes, then torch, Graph and engine against each other.
+
+    Raises:
+        FormatError: A file is damaged so that it can't be read.
+    """
+    from niwaki.artifact import file_hash
+
+    result = check_files(artifact.folder, form=artifact.form)
+    result.files = {
+        name: "ok" if file_hash(artifact.folder / name) == known else "changed"
+        for name, known in artifact.manifest["files"].items()
+    }
+    return result
+
+
+def check_files(folder: Path, *, form: str) -> VerifyResult:
+    """Hold ``model.onnx``, ``model.nwk`` and the golden values in a folder against each other.
+
+    Args:
+        folder: Holds the four files.
+        form: ``float`` or ``integer``.
+
+    Raises:
+        FormatError: A file is damaged.
+    """
+    images = _read(folder / "golden/inputs.safetensors")
+    if "x" not in images or len(images["x"]) == 0:
+        raise FormatError(str(folder), "golden/inputs.safetensors must hold x, a batch of images")
+    golden = _read(folder / "golden/torch.safetensors")
+    layers, ends = check_chain(
+        folder / "model.onnx", folder / "model.nwk", images["x"], golden, exact=form == "integer"
+    )
+    return VerifyResult(str(folder), form, len(images["x"]), layers, ends)
+
+
+def _read(path: Path) -> dict[str, np.ndarray]:
+    from safetensors import SafetensorError
+    from safetensors.numpy import load_file
+
+    try:
+        return load_file(path)
+    except (SafetensorError, OSError, ValueError) as error:
+        raise FormatError(
+            str(path), "the file must be safetensors, whole", got=str(error)
+        ) from None

@@ -1,0 +1,161 @@
+"""Hold the Graph and the engine against torch's values: layer by layer, then end to end."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from niwaki.verification._compare import (
+    TOLERANCE,
+    Threshold,
+    excused_images,
+    is_off,
+    match_shape,
+    thresholds,
+)
+from niwaki.verification._reference import GraphValues, run_graph
+from niwaki.verification._result import EndCheck, LayerCheck
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from niwaki.runtime import Engine, Program
+
+_Check = tuple[float, LayerCheck]
+
+
+def check_chain(
+    onnx_path: Path,
+    nwk_path: Path,
+    x: np.ndarray,
+    golden: Mapping[str, np.ndarray],
+    *,
+    exact: bool,
+) -> tuple[list[LayerCheck], list[EndCheck]]:
+    """Check both parts against torch.
+
+    Args:
+        onnx_path: The Graph.
+        nwk_path: The engine's file.
+        x: The golden images. Shape (G, C, H, W), float32.
+        golden: Value name to torch's value for them.
+        exact: Ask for equality (integer form).
+
+    Returns:
+        One check per layer and part, in the network's order; one per output and part.
+    """
+    from niwaki.runtime import Engine
+
+    engine = Engine(nwk_path, threads=1)
+    values = run_graph(onnx_path, x, golden)
+    chain = thresholds(engine.program)
+    by_bits = {threshold.bits: threshold for threshold in chain}
+    place = {name: index for index, name in enumerate(values.layer)}
+    # What each layer is fed: torch's value, else what the Graph makes of torch's values.
+    reference: dict[str, np.ndarray] = {**values.fed, **golden, **dict.fromkeys(values.inputs, x)}
+    checks: list[_Check] = []
+    for name, layer in values.layer.items():
+        if name in golden:
+            check = _compare(
+                layer, name, "graph", values.fed[name], golden[name], exact, by_bits, reference
+            )
+            checks.append((place[name], check))
+    checks += _engine_checks(engine, reference, place, exact, by_bits)
+    checks.sort(key=lambda item: item[0])  # stable: the graph's before the engine's
+    ends = _end_checks("graph", values.end_to_end, values, golden, chain, exact=exact)
+    ran = engine.values(x)
+    ends += _end_checks("engine", ran, values, golden, chain, exact=exact)
+    return [check for _, check in checks], ends
+
+
+def _engine_checks(
+    engine: Engine,
+    reference: dict[str, np.ndarray],
+    place: Mapping[str, int],
+    exact: bool,
+    by_bits: Mapping[str, Threshold],
+) -> list[_Check]:
+    """Run each layer of the engine on the reference's values."""
+    program = engine.program
+    known = dict(reference)
+    checks: list[_Check] = []
+    here = -1.0
+    for index, layer in enumerate(program.header["layers"]):
+        inputs = [known[name] for name in input_names(program, layer)]
+        name = program.header["values"][layer["output"]]["name"]
+        (got,) = engine.run_layer(index, inputs)
+        here = place.get(name, here + 0.5)
+        if name in reference:
+            check = _compare(
+                layer["name"], name, "engine", got, reference[name], exact, by_bits, reference
+            )
+            checks.append((here, check))
+        else:
+            # A value that only the engine has (a conversion): its reader is held instead.
+            known[name] = got
+    return checks
+
+
+def input_names(program: Program, layer: dict[str, Any]) -> list[str]:
+    """Return the names of a layer's input values, in the order in which `run_layer` takes them."""
+    names = [value["name"] for value in program.header["values"]]
+    indices: list[int] = []
+    for source in layer["inputs"].values():
+        indices += source if isinstance(source, list) else [source]
+    return [names[index] for index in indices]
+
+
+def _compare(
+    layer: str,
+    name: str,
+    part: str,
+    got: np.ndarray,
+    want: np.ndarray,
+    exact: bool,
+    by_bits: Mapping[str, Threshold],
+    reference: Mapping[str, np.ndarray],
+) -> LayerCheck:
+    fitting = match_shape(got, want)
+    if fitting is None:
+        return LayerCheck(layer, name, part, False, float("inf"), int(got.size))
+    threshold = by_bits.get(name)
+    off, difference = is_off(got, fitting, exact=exact or threshold is not None)
+    bits = 0
+    if threshold is not None and not exact and threshold.source in reference:
+        distance = threshold.distance(np.asarray(reference[threshold.source]))
+        near = off & (distance <= TOLERANCE).reshape(off.shape)
+        bits = int(near.sum())
+        off &= ~near
+    worst = float(difference.max()) if difference.size else 0.0
+    return LayerCheck(layer, name, part, not off.any(), worst, int(off.sum()), bits)
+
+
+def _end_checks(
+    part: str,
+    got: Mapping[str, np.ndarray],
+    values: GraphValues,
+    golden: Mapping[str, np.ndarray],
+    chain: list[Threshold],
+    *,
+    exact: bool,
+) -> list[EndCheck]:
+    """Compare the outputs of a run from the images alone."""
+    checks: list[EndCheck] = []
+    for name in values.outputs:
+        want = golden.get(name)
+        have = got.get(name)
+        fitting = match_shape(have, want) if have is not None and want is not None else None
+        if have is None or fitting is None:
+            checks.append(EndCheck(name, part, False, float("inf"), 0, 0))
+            continue
+        images = len(have)
+        off = is_off(have, fitting, exact=exact)[0].reshape(images, -1).any(axis=1)
+        excused = np.zeros(images, bool)
+        if not exact and off.any():
+            excused = off & excused_images(chain, got, golden)
+        worst = float(is_off(have, fitting, exact=True)[1].max())
+        ok = bool((~off | excused).all())
+        checks.append(EndCheck(name, part, ok, worst, int(off.sum()), int(excused.sum())))
+    return checks
