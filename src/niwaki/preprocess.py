@@ -283,7 +283,7 @@ def _resize(
         return picture.resize((width, height), method)
     # Only the part that stays is resampled: a long thin picture would not fit into memory.
     factor = min(picture.size) / short_side
-    left = (picture.width - width * factor) / 2
-    top = (picture.height - height * factor) / 2
+    left = max(0.0, (picture.width - width * factor) / 2)
+    top = max(0.0, (picture.height - height * factor) / 2)
     box = (left, top, picture.width - left, picture.height - top)
     return picture.resize((width, height), method, box=box)
