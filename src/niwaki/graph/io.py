@@ -7,7 +7,6 @@ its name at once or not at all.
 
 from __future__ import annotations
 
-from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,7 +22,7 @@ from niwaki.errors import FormatError, InputError, UnsupportedOpError, ValueDoma
 from niwaki.graph.functions import DOMAINS, IR_VERSION, NIWAKI, OPSET, QONNX, attach_functions
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
 BATCH = "N"
 
@@ -54,9 +53,7 @@ def load(path: str | Path) -> ir.Model:
         ours = [(f.domain, f.name) for f in proto.functions if f.domain in DOMAINS]
         proto = onnx.inliner.inline_selected_functions(proto, ours, exclude=True)
     _check_finite(proto, path.name)
-    model = ir.from_proto(infer_shapes(proto))
-    name_nodes(model)
-    return model
+    return name_nodes(from_proto(infer_shapes(proto)))
 
 
 def save(model: ir.Model, path: str | Path, inline: bool = False) -> None:
@@ -100,6 +97,11 @@ def to_proto(model: ir.Model, inline: bool = False) -> onnx.ModelProto:
     return proto
 
 
+def from_proto(proto: onnx.ModelProto) -> ir.Model:
+    """Return a checked protocol buffer (from `to_proto`) as a model in memory."""
+    return ir.from_proto(proto)
+
+
 def infer_shapes(proto: onnx.ModelProto) -> onnx.ModelProto:
     """Return the model with a type and shape for every value, and the batch dimension called ``N``.
 
@@ -127,19 +129,23 @@ def infer_shapes(proto: onnx.ModelProto) -> onnx.ModelProto:
     return proto
 
 
-def name_nodes(model: ir.Model) -> ir.Model:
-    """Name every node: nameless ones get their op's name, repeated ones ``.2``, ``.3``."""
-    seen: Counter[str] = Counter()
-    taken = {node.name for node in model.graph.all_nodes()}
-    for node in model.graph.all_nodes():
+def name_nodes(
+    model: ir.Model, first: Callable[[ir.Node], bool] = lambda node: bool(node.name)
+) -> ir.Model:
+    """Name every node: nameless ones get their op's name, repeated ones ``.2``, ``.3``.
+
+    Args:
+        model: The model, changed in place.
+        first: Which nodes choose their name before the others do.
+    """
+    nodes = list(model.graph.all_nodes())
+    taken: set[str] = set()
+    for node in sorted(nodes, key=lambda node: not first(node)):  # stable
         base = node.name or node.op_type.lower()
-        seen[base] += 1
-        if seen[base] == 1 and node.name:
-            continue
-        name = base if seen[base] == 1 and base not in taken else f"{base}.{max(seen[base], 2)}"
+        name, count = base, 1
         while name in taken:
-            seen[base] += 1
-            name = f"{base}.{seen[base]}"
+            count += 1
+            name = f"{base}.{count}"
         taken.add(name)
         node.name = name
     return model

@@ -1,0 +1,70 @@
+"""What a pass is, the registry of passes, and the order they run in."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from graphlib import TopologicalSorter
+from typing import TYPE_CHECKING, ClassVar
+
+from niwaki.registry import Registry
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    import onnx_ir as ir
+
+
+class Pass(ABC):
+    """Rewrite a Graph without changing its outputs; running it twice changes nothing more.
+
+    A pass keeps the name of the last value of what it fuses, so that torch's value of it is still
+    found by name.
+    """
+
+    after: ClassVar[tuple[str, ...]] = ()
+    """Names of passes that must have run before."""
+
+    @abstractmethod
+    def match(self, node: ir.Node) -> bool:
+        """Tell whether ``apply`` can rewrite around this node."""
+
+    @abstractmethod
+    def apply(self, node: ir.Node) -> None:
+        """Rewrite around a node that matched; afterwards it must not match again."""
+
+    def run(self, model: ir.Model) -> ir.Model:
+        """Apply the pass to every node that matches, until none does."""
+        changed = True
+        while changed:
+            changed = False
+            for node in list(model.graph):
+                # An earlier rewrite may have taken the node out.
+                if node.graph is model.graph and self.match(node):
+                    self.apply(node)
+                    changed = True
+        return model
+
+
+PASSES: Registry[type[Pass]] = Registry("pass", "niwaki.graph.passes")
+register_pass = PASSES.register
+
+
+def run_passes(model: ir.Model, names: Iterable[str] | None = None) -> ir.Model:
+    """Run passes in an order that respects what each must run after.
+
+    Args:
+        model: The model, changed in place.
+        names: The passes to run; None for all.
+
+    Returns:
+        The same model.
+
+    Raises:
+        RegistryError: A name is unknown.
+    """
+    chosen = {name: PASSES.get(name) for name in (PASSES.names() if names is None else names)}
+    order = TopologicalSorter({name: sorted(chosen[name].after) for name in sorted(chosen)})
+    for name in order.static_order():
+        if name in chosen:
+            chosen[name]().run(model)
+    return model
