@@ -33,9 +33,9 @@ def curves(report: Report) -> str:
     panels = [p for p in panels if any(getattr(v.history, p[0]) for v in variants)]
     if not panels:
         return ""
-    figure, axes = _figure(3.1 * len(panels), 2.5, len(panels))
+    figure, axes = _figure(8.4, 2.5, len(panels))
     for axis, (key, title) in zip(axes, panels, strict=True):
-        for index, variant in enumerate(variants):
+        for variant in variants:
             heights = getattr(variant.history, key)
             if heights:
                 epochs = variant.history.epoch[: len(heights)]
@@ -43,7 +43,7 @@ def curves(report: Report) -> str:
                     epochs,
                     heights,
                     color=_color(report, variant.name),
-                    label=variant.name if index >= 0 else "",
+                    label=variant.name,
                     linewidth=1.8,
                     marker="o" if len(heights) < 15 else "",
                     markersize=3,
@@ -66,7 +66,7 @@ def latency_bars(report: Report) -> str:
         return ""
     variants = [v for v in report.variants if v.latency]
     rows = len(variants) * len(runners)
-    figure, (axis,) = _figure(6.4, 0.55 + 0.23 * rows + 0.12 * len(variants), 1)
+    figure, (axis,) = _figure(8.4, 0.55 + 0.23 * rows + 0.12 * len(variants), 1)
     ticks: list[float] = []
     labels: list[str] = []
     place = 0.0
@@ -87,8 +87,9 @@ def latency_bars(report: Report) -> str:
                 ticks.append(place)
                 labels.append(f"{variant.name}, {runner}")
                 axis.annotate(
-                    f"  {timing.median_ms:.3g}",
+                    f"{timing.median_ms:.3g}",
                     (timing.median_ms + timing.spread_ms / 2, place),
+                    xytext=(5, 0), textcoords="offset points",
                     va="center", fontsize=7.5, color=_INK,
                 )  # fmt: skip
             place += 1
@@ -106,13 +107,16 @@ def density_bars(layers: list[LayerResult]) -> str:
     layers = [layer for layer in layers if layer.weights or layer.binary_weights]
     if not layers:
         return ""
-    figure, (axis,) = _figure(6.4, 0.6 + 0.24 * len(layers), 1)
+    figure, (axis,) = _figure(8.4, 0.6 + 0.24 * len(layers), 1)
     for index, layer in enumerate(layers):
         share = layer.density if layer.weights else 0.0
         color = _SERIES[0] if layer.density > 0.5 and layer.weights else _SERIES[2]
         axis.barh(index, max(share, 1e-4), height=0.72, color=color)
-        text = f"  {100 * share:.3g} %" + (" + binary" if layer.binary_weights else "")
-        axis.annotate(text, (max(share, 1e-4), index), va="center", fontsize=7.5, color=_INK)
+        text = f"{100 * share:.3g} %" + (" + binary" if layer.binary_weights else "")
+        axis.annotate(
+            text, (max(share, 1e-4), index), xytext=(5, 0), textcoords="offset points",
+            va="center", fontsize=7.5, color=_INK,
+        )  # fmt: skip
     axis.set_yticks(range(len(layers)), [layer.name for layer in layers])
     axis.set_xscale("log")
     lowest = min((layer.density for layer in layers if layer.nonzeros), default=1.0)
