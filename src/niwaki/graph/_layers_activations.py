@@ -1,0 +1,96 @@
+"""Activations: fused into the sum in front of them, or layers of their own; Softmax."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from niwaki.graph._layers_match import Matcher, reads
+from niwaki.graph._layers_sums import NONE, emit_sum, is_sum
+from niwaki.graph._layers_values import (
+    attribute,
+    constant,
+    data,
+    is_op,
+    operand,
+    rank_of,
+    unsupported,
+)
+
+if TYPE_CHECKING:
+    import onnx_ir as ir
+
+_LARGEST = float(np.finfo(np.float32).max)
+
+
+@reads("Relu", "LeakyRelu", "Clip", "Sigmoid", "HardSigmoid", "HardSwish", "Tanh")
+def read_activation(matcher: Matcher, node: ir.Node) -> None:
+    """Read an activation, together with the sum in front of it if nothing else reads that."""
+    _emit(matcher, node, data(node), describe(node))
+
+
+@reads("Mul")
+def read_product(matcher: Matcher, node: ir.Node) -> None:
+    """Read x * sigmoid(x) and x * hard_sigmoid(x) as activations, x * constant as a sum."""
+    for index in (0, 1):
+        x, gate = data(node, index), matcher.only_reader(data(node, 1 - index))
+        if is_op(gate, "Sigmoid", "HardSigmoid") and gate is not None and data(gate) is x:
+            kind = {"Sigmoid": "silu", "HardSigmoid": "hard_swish"}[gate.op_type]
+            slope, offset = attribute(gate, "alpha", 0.2), attribute(gate, "beta", 0.5)
+            if kind == "silu" or (np.isclose(slope, 1 / 6) and np.isclose(offset, 0.5)):
+                _emit(matcher, node, x, {"kind": kind}, readers=2)
+                return
+    emit_sum(matcher, node, node.outputs[0], NONE)
+
+
+@reads("Softmax")
+def read_softmax(matcher: Matcher, node: ir.Node) -> None:
+    """Read a softmax over features."""
+    rank, axis = rank_of(data(node), node), attribute(node, "axis", -1)
+    if rank != 2 or axis % rank != 1:
+        raise unsupported(
+            node, "an input of shape (N, C) and its axis 1", got=f"rank {rank}, axis {axis}"
+        )
+    matcher.emit("softmax", node, node.outputs[0], {"x": data(node)})
+
+
+def describe(node: ir.Node) -> dict[str, Any]:
+    """Return an activation node as the engine's attribute.
+
+    Raises:
+        UnsupportedOpError: The bounds of a Clip aren't constant numbers.
+    """
+    if is_op(node, "Relu"):
+        return {"kind": "relu"}
+    if is_op(node, "LeakyRelu"):
+        return {"kind": "leaky_relu", "alpha": float(attribute(node, "alpha", 0.01))}
+    if is_op(node, "HardSigmoid"):
+        alpha, beta = attribute(node, "alpha", 0.2), attribute(node, "beta", 0.5)
+        return {"kind": "hard_sigmoid", "alpha": float(alpha), "beta": float(beta)}
+    if not is_op(node, "Clip"):
+        names = {"Sigmoid": "sigmoid", "HardSwish": "hard_swish", "Tanh": "tanh"}
+        return {"kind": names[node.op_type]}
+    bounds: list[float] = []
+    for index, default in ((1, -_LARGEST), (2, _LARGEST)):
+        value = operand(node, index)
+        found = constant(value)
+        if value is not None and (found is None or found.size != 1):
+            raise unsupported(node, "constant bounds", got=repr(value.name))
+        bounds.append(default if found is None else float(found.reshape(-1)[0]))
+    if bounds[0] == 0 and bounds[1] >= _LARGEST:
+        return {"kind": "relu"}
+    low, high = (float(np.clip(bound, -_LARGEST, _LARGEST)) for bound in bounds)
+    return {"kind": "clip", "lo": low, "hi": high}
+
+
+def _emit(
+    matcher: Matcher, node: ir.Node, x: ir.Value, activation: dict[str, Any], readers: int = 1
+) -> None:
+    """Emit an activation of `x`, which is read `readers` times."""
+    source = matcher.only_reader(x, readers)
+    is_float = x.dtype is None or x.dtype.name == "FLOAT"
+    if is_sum(source) and source is not None and is_float:
+        emit_sum(matcher, source, node.outputs[0], activation)
+        return
+    matcher.emit("activation", node, node.outputs[0], {"x": x}, {"activation": activation})

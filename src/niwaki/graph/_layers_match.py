@@ -1,0 +1,188 @@
+"""Walk a Graph from its outputs up, and let each op's reader claim what becomes one layer.
+
+A node is visited only when a layer below reads one of its outputs; all its readers have been
+visited by then. So a reader that takes a node in merely doesn't ask for its output, and dead nodes
+are never seen.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import onnx_ir as ir
+
+from niwaki.graph._layers_values import Array, constant, data, is_identity, unsupported
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_READERS: dict[tuple[str, str], Any] = {}
+_MODULES = (
+    "_layers_activations",
+    "_layers_pools",
+    "_layers_quantized",
+    "_layers_shapers",
+    "_layers_sums",
+)
+
+
+@dataclass
+class Draft:
+    """Hold a layer while values are still the Graph's own objects."""
+
+    op: str
+    name: str
+    output: ir.Value
+    inputs: dict[str, ir.Value]
+    attrs: dict[str, Any] = field(default_factory=dict[str, Any])
+    arrays: dict[str, Array] = field(default_factory=dict[str, Any])
+
+
+def reads(*names: str, domain: str = "") -> Callable[[Any], Any]:
+    """Register the reader of some ops of one domain."""
+
+    def add(reader: Any) -> Any:
+        for name in names:
+            if (domain, name) in _READERS:
+                raise ValueError(f"two readers for {name}")
+            _READERS[domain, name] = reader
+        return reader
+
+    return add
+
+
+class Matcher:
+    """Group a Graph's nodes into drafts of layers.
+
+    Args:
+        model: The Graph, its nodes in topological order.
+    """
+
+    def __init__(self, model: ir.Model) -> None:
+        for module in _MODULES:
+            importlib.import_module(f"niwaki.graph.{module}")
+        self._nodes = list(model.graph)
+        self._outputs: list[ir.Value] = list(model.graph.outputs)
+        self._alias: dict[ir.Value, ir.Value] = {}
+        self._names: dict[ir.Value, str] = {}
+        self._taken = {value.name for node in self._nodes for value in node.outputs}
+        self._readers = self._count_readers()
+        self._drafts: list[Draft] = []
+        self._needed: set[ir.Value] = set(self._outputs)
+
+    def match(self) -> list[Draft]:
+        """Return the drafts in the order in which they run.
+
+        Raises:
+            UnsupportedOpError: A node has no reader, or its reader refuses it.
+        """
+        for node in reversed(self._nodes):
+            if self._needed.isdisjoint(node.outputs):
+                continue
+            if node.outputs[0] in self._needed and constant(node.outputs[0]) is not None:
+                raise unsupported(node, "an input that isn't constant", fix="Run the passes first")
+            if is_identity(node):
+                self._forward(node)
+                continue
+            reader = _READERS.get((node.domain, node.op_type))
+            if reader is None:
+                known = sorted(name for domain, name in _READERS if domain == node.domain)
+                raise unsupported(
+                    node,
+                    f"an engine layer of its kind; there are some for {', '.join(known) or 'none'}",
+                    fix="Replace the op in the network, or run the file in ONNX Runtime",
+                )
+            reader(self, node)
+        return self._drafts[::-1]
+
+    def emit(
+        self,
+        op: str,
+        node: ir.Node,
+        output: ir.Value,
+        inputs: dict[str, ir.Value],
+        attrs: dict[str, Any] | None = None,
+        arrays: dict[str, Array] | None = None,
+        *,
+        name: str | None = None,
+    ) -> None:
+        """Add a layer in front of those found so far; what it reads will be visited.
+
+        Args:
+            op: The engine's op.
+            node: The node that does the work.
+            output: The value it makes.
+            inputs: Role -> value.
+            attrs: Attributes.
+            arrays: Weights and numbers per channel.
+            name: The layer's name, if not the node's.
+        """
+        found = name or node.name or node.op_type
+        self._drafts.append(Draft(op, found, output, inputs, dict(attrs or {}), arrays or {}))
+        self._needed.update(inputs.values())
+
+    def only_reader(self, value: ir.Value, readers: int = 1) -> ir.Node | None:
+        """Return the node behind a value that nothing else reads, looking through identities.
+
+        Args:
+            value: A value that the caller reads.
+            readers: How often the caller reads it.
+        """
+        while True:
+            node = value.producer()
+            if node is None or self._readers[value] != readers or value in self._outputs:
+                return None
+            if not is_identity(node):
+                return node
+            value = data(node)
+
+    def is_needed(self, value: ir.Value) -> bool:
+        """Tell whether a layer found so far, or the caller of the Graph, reads a value."""
+        return value in self._needed
+
+    def extra(self, base: ir.Value, suffix: str, like: ir.Value) -> ir.Value:
+        """Return a value that the Graph doesn't have, for a sum that takes more than one layer."""
+        stem = f"{base.name}.{suffix}"
+        name, count = stem, 1
+        while name in self._taken:
+            count += 1
+            name = f"{stem}{count}"
+        self._taken.add(name)
+        return ir.Value(name=name, shape=like.shape, type=like.type)
+
+    def resolve(self, value: ir.Value) -> ir.Value:
+        """Return the value that an identity hands on."""
+        while value in self._alias:
+            value = self._alias[value]
+        return value
+
+    def name_of(self, value: ir.Value) -> str:
+        """Return the name under which a value survives."""
+        value = self.resolve(value)
+        return self._names.get(value) or value.name or ""
+
+    def _forward(self, node: ir.Node) -> None:
+        """Let an identity vanish; what it read takes over its name if nothing else read that."""
+        source, result = data(node), node.outputs[0]
+        self._alias[result] = source
+        self._needed.add(source)
+        alone = self._readers[source] == 1 and source not in self._outputs
+        widened = source.dtype != result.dtype  # an integer layer's value keeps its 8-bit name
+        if alone and not widened and source.producer() is not None:
+            self._names[source] = self._names.get(result) or result.name or ""
+
+    def _count_readers(self) -> Counter[ir.Value]:
+        """Count how often each value is read by nodes that an output depends on."""
+        counts: Counter[ir.Value] = Counter()
+        live = set(self._outputs)
+        for node in reversed(self._nodes):
+            if live.isdisjoint(node.outputs):
+                continue
+            for value in node.inputs:
+                if value is not None:
+                    counts[value] += 1
+                    live.add(value)
+        return counts

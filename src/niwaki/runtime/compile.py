@@ -1,0 +1,115 @@
+"""From a Graph to the engine's program: formats of weights, layouts of values, dead values gone.
+
+The layers come from `niwaki.graph.layers`; what's decided here is how each is stored (dense or
+sparse weights, packed bits) and where a value must change its layout. Section 3 of
+docs/design/architecture.md says what a program is.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from niwaki.graph.layers import view
+from niwaki.runtime._compile_tensors import encode_arrays
+from niwaki.runtime._compile_values import Values
+from niwaki.runtime.program import Program
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import onnx_ir as ir
+
+    from niwaki.graph.layers import Layer
+
+_INTEGER_OPS = ("quantize_input", "requantize", "sum_pool", "dequantize")
+
+
+def compile_graph(
+    model: ir.Model,
+    *,
+    input_shape: Sequence[int] | None = None,
+    preprocess: Mapping[str, Any] | None = None,
+    classes: Sequence[str] | None = None,
+    name: str | None = None,
+) -> Program:
+    """Turn a Graph into the program that the engine runs.
+
+    Args:
+        model: The Graph, float or integer, its passes run.
+        input_shape: (C, H, W) or (C,), where the file leaves height or width open.
+        preprocess: How an image becomes the input; stored as it is.
+        classes: Class names; stored as they are.
+        name: The program's name, if not the Graph's.
+
+    Returns:
+        The program.
+
+    Raises:
+        UnsupportedOpError: An op, or a variant of one, that the engine doesn't run; names op and
+        node. ShapeError: The input's shape isn't known, or layers don't fit together.
+
+    Source: niwaki.
+    """
+    seen = view(model, input_shape)
+    is_integer = any(layer.op in _INTEGER_OPS for layer in seen.layers)
+    values = Values(is_integer=is_integer)
+    inputs = [values.add(name, "f32", shape) for name, shape in seen.inputs.items()]
+    for layer in seen.layers:
+        _compile_layer(layer, values)
+    header: dict[str, Any] = {
+        "form": "integer" if is_integer else "float",
+        "name": name or model.graph.name or "model",
+        "inputs": inputs,
+        "outputs": [values.planes(output) for output in seen.outputs],
+        "values": values.table,
+        "layers": values.layers,
+        "preprocess": dict(preprocess or {}),
+        "classes": list(classes or []),
+        "source": {},
+    }
+    return Program(header, values.tensors)
+
+
+def _compile_layer(layer: Layer, values: Values) -> None:
+    """Add one layer of the view to the program."""
+    attrs, formats, arrays = dict(layer.attrs), dict[str, Any](), dict(layer.arrays)
+    if layer.op in ("conv", "linear"):
+        formats, arrays = encode_arrays(arrays)
+    attrs |= formats
+    shape = layer.shape
+    dtype = layer.dtype
+    keepdims = attrs.pop("keepdims", True)
+    if layer.op == "sum_pool" and not keepdims:
+        shape = (*shape, 1, 1)  # the engine's sums keep their axes; a reshape follows
+    if layer.op == "max_pool":
+        attrs.pop("count_include_pad")  # a maximum has nothing to count
+    inputs: dict[str, Any] = {}
+    stays_words = _is_one_pixel(layer, values)
+    for role, value in layer.inputs.items():
+        as_words = role == "bits" or stays_words
+        inputs[role] = values.words(value) if as_words else values.planes(value)
+    if layer.op == "concat":
+        inputs = {"inputs": list(inputs.values())}
+    if dtype == "u1" and layer.op != "threshold" and not stays_words:
+        dtype = values.bit_planes
+    if shape == layer.shape:
+        output = values.add(layer.output, dtype, shape)
+        values.layer(layer.op, layer.name, inputs, output, attrs, arrays)
+        return
+    output = values.add(f"{layer.output}.keepdims", dtype, shape)
+    values.layer(layer.op, layer.name, inputs, output, attrs, arrays)
+    flat = values.add(layer.output, dtype, layer.shape)
+    values.layer("reshape", f"{layer.name}.reshape", {"x": output}, flat, {}, {})
+
+
+def _is_one_pixel(layer: Layer, values: Values) -> bool:
+    """Tell whether a layer reshapes the bits of one pixel: their words stay as they are."""
+    return (
+        layer.op == "reshape"
+        and layer.dtype == "u1"
+        and all(
+            len(shape) == 1 or shape[1:] == (1, 1)
+            for shape in (layer.shape, *values.shapes(layer.inputs))
+        )
+        and all(values.has_words(value) for value in layer.inputs.values())
+    )
