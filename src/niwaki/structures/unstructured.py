@@ -1,7 +1,7 @@
 """Unstructured sparsity: every weight lives or dies on its own.
 
-Source: Zhu, Gupta, "To prune, or not to prune", 2017, arXiv:1710.01878 (magnitude per layer at an exact count).
-The global scope is niwaki's.
+Source: Zhu, Gupta, "To prune, or not to prune", 2017, arXiv:1710.01878 (magnitude per layer at an
+exact count). The global scope is niwaki's.
 """
 
 from __future__ import annotations
@@ -26,9 +26,10 @@ class Unstructured(Structure):
     """Keep the weights of highest score, round(density * n) of them; ties go to the lower index.
 
     Args:
-        scope: ``layer``: every layer keeps the same share. ``global``: one threshold over all layers (give
-            scores that compare between layers, as :func:`niwaki.structures.relative_magnitude` does); ties
-            then go to the layer that comes first.
+        scope: ``layer``: every layer keeps the same share. ``global``: one threshold over all
+            layers (give scores that compare between layers, as
+            :func:`niwaki.structures.relative_magnitude` does); ties then go to the layer that
+            comes first.
 
     Raises:
         ValueDomainError: The scope is neither of the two.
@@ -72,7 +73,7 @@ def top(scores: NDArray[Any], count: int) -> NDArray[np.bool_]:
     mask = np.zeros(scores.size, np.bool_)
     if count <= 0:
         return mask
-    # A partition is O(n) where a stable sort is not: ResNet-50's layers are masked many times in a ramp.
+    # A partition is O(n), a stable sort is not: large layers are masked many times in a ramp.
     threshold = np.partition(scores, scores.size - count)[scores.size - count]
     mask[scores > threshold] = True
     ties = np.flatnonzero(scores == threshold)
