@@ -1,8 +1,8 @@
 """Write what a benchmark measured: one row per case, as JSON and as Markdown, in `results/`.
 
-Each row says where it comes from (commit, CPU, instruction set, threads), what ran (runner and its
-version, case, shape) and what was measured (median, spread, runs, unit). A claim of speed quotes two
-rows of one run. Run scripts from the repository's root: `python benchmarks/bench_<thing>.py`.
+Each row says where it comes from (commit, CPU, instruction set, threads), what ran (runner,
+version, case, shape) and what was measured (median, spread, runs, unit). A claim of speed quotes
+two rows of one run. Run scripts from the repository's root: `python benchmarks/bench_<thing>.py`.
 """
 
 from __future__ import annotations

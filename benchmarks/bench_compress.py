@@ -15,9 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from _rows import RESULTS, Row, write_rows
-
 import niwaki
+from _rows import RESULTS, Row, write_rows
 
 if TYPE_CHECKING:
     from niwaki.report import Report, VariantResult

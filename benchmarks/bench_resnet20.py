@@ -16,8 +16,8 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from _rows import RESULTS, Row, write_rows
 
+from _rows import RESULTS, Row, write_rows
 from niwaki import Engine, graph, models, targets
 from niwaki.capture import to_graph
 from niwaki.preprocess import normalize
