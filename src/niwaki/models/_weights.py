@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import zipfile
-import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
+from niwaki._npz import load_arrays
 from niwaki.errors import FormatError, InputError, ShapeError, ValueDomainError
 
 if TYPE_CHECKING:
@@ -81,13 +80,7 @@ def _read_safetensors(path: Path) -> dict[str, Tensor]:
 
 def _read_npz(path: Path) -> dict[str, Tensor]:
     where = f"weights {path.name}"
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in archive.files}
-    except (ValueError, OSError, EOFError, KeyError, zipfile.BadZipFile, zlib.error) as error:
-        raise FormatError(
-            where, "the file must be .npz of plain arrays", got=f"an error: {error}"
-        ) from error
+    arrays = load_arrays(path, where)
     for name, array in arrays.items():
         if array.dtype.kind not in "fiub":
             raise ValueDomainError(where, f"array {name!r} must hold numbers", got=array.dtype)

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from niwaki._npz import load_arrays
 from niwaki.errors import FormatError, InputError
-from niwaki.train.data._npz import load_arrays
 from niwaki.train.data._raw import Part, Raw, check_part
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def _read_differences(path: Path) -> Part:
     where = f"data {path}"
     if not path.is_file():
         raise InputError(where, "the file must be there", got="nothing")
-    arrays = load_arrays(path)
+    arrays = load_arrays(path, where)
     x: NDArray[Any] | None = arrays.get("x")
     if x is None or "y" not in arrays or x.dtype != np.uint8 or x.shape[1:] != (3, 32, 32):
         raise FormatError(where, "the file must hold x, uint8 (N, 3, 32, 32), and y")

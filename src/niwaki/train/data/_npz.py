@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import zipfile
-import zlib
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from niwaki.errors import FormatError, InputError, ValueDomainError
+from niwaki._npz import load_arrays
+from niwaki.errors import InputError, ValueDomainError
 from niwaki.train.data._raw import Part, Raw, check_part
 
 if TYPE_CHECKING:
@@ -27,24 +26,8 @@ def read_npz(path: Path) -> Raw:
         FormatError: The file is no .npz, is damaged, or needs pickle.
         InputError, ShapeError, ValueDomainError: As `from_arrays`.
     """
-    return from_arrays(load_arrays(path), path.stem, f"data {path}")
-
-
-def load_arrays(path: Path) -> dict[str, NDArray[Any]]:
-    """Return all arrays of an .npz file.
-
-    Raises:
-        FormatError: The file is no .npz, is damaged, or needs pickle.
-    """
-    try:
-        with zipfile.ZipFile(path):  # np.load would take a damaged file for a pickle, and say so
-            pass
-        with np.load(path, allow_pickle=False) as archive:
-            return {name: archive[name] for name in archive.files}
-    except (ValueError, OSError, EOFError, KeyError, zipfile.BadZipFile, zlib.error) as error:
-        raise FormatError(
-            f"data {path}", "the file must be .npz of plain arrays", got=f"an error: {error}"
-        ) from error
+    where = f"data {path}"
+    return from_arrays(load_arrays(path, where), path.stem, where)
 
 
 def from_arrays(arrays: Mapping[str, NDArray[Any]], name: str, where: str) -> Raw:
