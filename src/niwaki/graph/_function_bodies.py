@@ -64,7 +64,8 @@ def ShiftAndClip(total, shift, lo: int, hi: int, to: int):
 
     ONNX's BitShift is unsigned (and its integer Div truncates). 2^62 is a multiple of every 2^shift
     and larger than every sum, so adding it makes the numerator non-negative, and the shifted 2^62
-    comes off exactly.
+    comes off exactly. Clip, Min and Max of int64 are wrong around 2^31 in ONNX Runtime on x86
+    (microsoft/onnxruntime#25280, still so in 1.31): hence Where.
     """
     bits = op.Cast(shift, to=13)
     one = op.Cast(op.Constant(value_int=1), to=13)
@@ -73,7 +74,10 @@ def ShiftAndClip(total, shift, lo: int, hi: int, to: int):
     lifted = op.BitShift(op.Cast(total + half + offset, to=13), bits, direction="RIGHT")
     lift = op.BitShift(op.Cast(offset, to=13), bits, direction="RIGHT")
     steps = op.Cast(lifted, to=7) - op.Cast(lift, to=7)
-    return op.Cast(op.Clip(steps, op.Constant(value_int=lo), op.Constant(value_int=hi)), to=to)
+    low = op.Constant(value_int=lo)
+    high = op.Constant(value_int=hi)
+    from_low = op.Where(op.Less(steps, low), low, steps)
+    return op.Cast(op.Where(op.Greater(from_low, high), high, from_low), to=to)
 
 
 @script(_niwaki, default_opset=op)
