@@ -16,7 +16,7 @@
 //
 // Assumptions: kReadsPastEnd: input is readable to the next multiple of kPixelBlock behind the last
 // pixel of every tap (make_plane_layout sees to it). kPaddedOutput: output_stride >= pixels rounded
-// up to kPixelBlock, all of which is written. No alignment is needed; 64 bytes are faster.
+// up to kPixelBlock, and may be written up to there. No alignment is needed; 64 bytes are faster.
 #pragma once
 
 #include <cstdint>

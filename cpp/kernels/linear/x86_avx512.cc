@@ -1,0 +1,100 @@
+#include <immintrin.h>
+
+#include "linear/linear.h"
+#include "linear/rows.h"
+
+namespace niwaki::kernels {
+namespace {
+
+// Return the mask of the first `count` lanes, count in [0, 16].
+inline __mmask16 first_lanes(std::int64_t count) {
+  return static_cast<__mmask16>((1U << count) - 1);
+}
+
+// Four chains of sums hide the latency of the multiply-add; the tail is one masked vector.
+float dot(const float* x, const float* weights, std::int64_t count) {
+  __m512 sums[4] = {_mm512_setzero_ps(), _mm512_setzero_ps(), _mm512_setzero_ps(),
+                    _mm512_setzero_ps()};
+  std::int64_t k = 0;
+  for (; k + 64 <= count; k += 64) {
+    for (int v = 0; v < 4; ++v) {
+      sums[v] = _mm512_fmadd_ps(_mm512_loadu_ps(x + k + 16 * v),
+                                _mm512_loadu_ps(weights + k + 16 * v), sums[v]);
+    }
+  }
+  for (; k < count; k += 16) {
+    const __mmask16 mask = first_lanes(count - k < 16 ? count - k : 16);
+    sums[0] = _mm512_fmadd_ps(_mm512_maskz_loadu_ps(mask, x + k),
+                              _mm512_maskz_loadu_ps(mask, weights + k), sums[0]);
+  }
+  return _mm512_reduce_add_ps(
+      _mm512_add_ps(_mm512_add_ps(sums[0], sums[1]), _mm512_add_ps(sums[2], sums[3])));
+}
+
+std::int32_t dot(const std::int16_t* x, const std::int8_t* weights, std::int64_t count) {
+  __m512i sums[2] = {_mm512_setzero_si512(), _mm512_setzero_si512()};
+  std::int64_t k = 0;
+  for (; k + 64 <= count; k += 64) {
+    for (int v = 0; v < 2; ++v) {
+      const auto* w = reinterpret_cast<const __m256i*>(weights + k + 32 * v);
+      sums[v] = _mm512_dpwssd_epi32(sums[v], _mm512_loadu_si512(x + k + 32 * v),
+                                    _mm512_cvtepi8_epi16(_mm256_loadu_si256(w)));
+    }
+  }
+  for (; k < count; k += 32) {
+    const std::int64_t left = count - k < 32 ? count - k : 32;
+    const auto mask = static_cast<__mmask32>((std::uint64_t{1} << left) - 1);
+    const __m512i w = _mm512_cvtepi8_epi16(_mm256_maskz_loadu_epi8(mask, weights + k));
+    sums[0] = _mm512_dpwssd_epi32(sums[0], _mm512_maskz_loadu_epi16(mask, x + k), w);
+  }
+  return _mm512_reduce_add_epi32(_mm512_add_epi32(sums[0], sums[1]));
+}
+
+float dot_entries(const float* x, const std::int32_t* columns, const float* values,
+                  std::int64_t count) {
+  __m512 sum = _mm512_setzero_ps();
+  for (std::int64_t k = 0; k < count; k += 16) {
+    const __mmask16 mask = first_lanes(count - k < 16 ? count - k : 16);
+    const __m512i column = _mm512_maskz_loadu_epi32(mask, columns + k);
+    const __m512 gathered =
+        _mm512_mask_i32gather_ps(_mm512_setzero_ps(), mask, column, x, sizeof(float));
+    sum = _mm512_fmadd_ps(gathered, _mm512_maskz_loadu_ps(mask, values + k), sum);
+  }
+  return _mm512_reduce_add_ps(sum);
+}
+
+// There is no gather of 16 bits: 32 are gathered, and the value meets the lower half only.
+std::int32_t dot_entries(const std::int16_t* x, const std::int32_t* columns,
+                         const std::int8_t* values, std::int64_t count) {
+  __m512i sum = _mm512_setzero_si512();
+  for (std::int64_t k = 0; k < count; k += 16) {
+    const __mmask16 mask = first_lanes(count - k < 16 ? count - k : 16);
+    const __m512i column = _mm512_maskz_loadu_epi32(mask, columns + k);
+    const __m512i gathered =
+        _mm512_mask_i32gather_epi32(_mm512_setzero_si512(), mask, column, x, sizeof(std::int16_t));
+    const __m512i low = _mm512_srai_epi32(_mm512_slli_epi32(gathered, 16), 16);
+    const __m512i value = _mm512_cvtepi8_epi32(_mm_maskz_loadu_epi8(mask, values + k));
+    sum = _mm512_add_epi32(sum, _mm512_mullo_epi32(low, value));
+  }
+  return _mm512_reduce_add_epi32(sum);
+}
+
+}  // namespace
+
+void linear_dense_f32_f32_f32_x86_avx512(const LinearDenseF32Args& args) {
+  for_dense_rows(args, [](auto... a) { return dot(a...); });
+}
+
+void linear_dense_i16_i8_i32_x86_avx512(const LinearDenseI16Args& args) {
+  for_dense_rows(args, [](auto... a) { return dot(a...); });
+}
+
+void linear_sparse_f32_f32_f32_x86_avx512(const LinearSparseF32Args& args) {
+  for_sparse_rows(args, [](auto... a) { return dot_entries(a...); });
+}
+
+void linear_sparse_i16_i8_i32_x86_avx512(const LinearSparseI16Args& args) {
+  for_sparse_rows(args, [](auto... a) { return dot_entries(a...); });
+}
+
+}  // namespace niwaki::kernels
