@@ -103,7 +103,7 @@ class Artifact:
             InputError: The path is in the way, or the disk is full.
             VerificationError: torch, Graph and engine don't agree.
         """
-        from safetensors.numpy import save_file
+        from safetensors.numpy import save
 
         from niwaki import graph, report as reports, runtime
         from niwaki.targets import versions
@@ -114,11 +114,16 @@ class Artifact:
             (new / "golden").mkdir()
             graph.save(model, new / "model.onnx")
             runtime.nwk.write(new / "model.nwk", program)
-            save_file(_contiguous(state), new / "model.safetensors")
-            save_file(_contiguous({"x": golden_inputs}), new / "golden/inputs.safetensors")
-            save_file(_contiguous(golden_values), new / "golden/torch.safetensors")
+            # Not save_file: its errors for a full disk are no OSError.
+            tensors = {
+                "model.safetensors": state,
+                "golden/inputs.safetensors": {"x": golden_inputs},
+                "golden/torch.safetensors": golden_values,
+            }
+            for name, arrays in tensors.items():
+                _files.write_bytes(new / name, save(_contiguous(arrays)))
             text = recipe if isinstance(recipe, str) else recipe.to_yaml()
-            (new / "recipe.yaml").write_text(text, encoding="utf-8")
+            _files.write_text(new / "recipe.yaml", text)
             if check:
                 from niwaki.verification import check_files
 
@@ -140,7 +145,7 @@ class Artifact:
                 "files": {name: file_hash(new / name) for name in FILES},
             }
             text = json.dumps(manifest, indent=2, ensure_ascii=False) + "\n"
-            (new / MANIFEST).write_text(text, encoding="utf-8")
+            _files.write_text(new / MANIFEST, text)
         return cls(folder, manifest)
 
     @property
@@ -253,3 +258,5 @@ def _check_fields(path: Path, manifest: dict[str, Any]) -> None:
         raise FormatError(
             str(path), f"files must name {', '.join(FILES)}", got=", ".join(manifest["files"])
         )
+    if not all(isinstance(known, str) for known in manifest["files"].values()):
+        raise FormatError(str(path), "each file's hash must be text")

@@ -12,7 +12,7 @@ from niwaki import graph
 from niwaki.errors import FormatError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Set as AbstractSet
     from pathlib import Path
 
 _FED = "@reference"
@@ -27,7 +27,7 @@ class GraphValues:
     end_to_end: dict[str, np.ndarray]
     """Each node's outputs, computed from the images."""
     layer: dict[str, str]
-    """Value name to the name of the node that makes it, in running order."""
+    """Value name to the layer whose node makes it, in running order."""
     outputs: list[str]
     """The Graph's outputs."""
     inputs: list[str]
@@ -52,8 +52,9 @@ def run_graph(path: Path, x: np.ndarray, golden: Mapping[str, np.ndarray]) -> Gr
     image = model.graph.inputs[0].name
     assert image is not None
     end_to_end = graph.evaluate(model, {image: x}, keep="all")
+    names = {node.name for node in model.graph}
     layer = {
-        value.name: node.name or node.op_type
+        value.name: layer_name(node.name or node.op_type, names)
         for node in model.graph
         for value in node.outputs
         if value.name
@@ -69,6 +70,17 @@ def run_graph(path: Path, x: np.ndarray, golden: Mapping[str, np.ndarray]) -> Gr
                 _cut(model, value)
     fed = graph.evaluate(model, feeds, keep=list(layer))
     return GraphValues(fed, end_to_end, layer, outputs, [image])
+
+
+def layer_name(node: str, names: AbstractSet[str | None]) -> str:
+    """Return a node's layer: the Graph numbers what one layer became as ``conv2``, ``conv2.2`` ...
+
+    Example:
+        >>> layer_name("conv2.3", {"conv2", "conv2.3"}), layer_name("block.3", {"block.3"})
+        ('conv2', 'block.3')
+    """
+    base, _, number = node.rpartition(".")
+    return base if number.isdigit() and base in names else node
 
 
 def _cut(model: ir.Model, value: ir.Value) -> None:
