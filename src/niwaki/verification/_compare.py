@@ -62,10 +62,10 @@ def is_off(got: np.ndarray, want: np.ndarray, *, exact: bool) -> tuple[np.ndarra
         everything.
     """
     a, b = got.astype(np.float64), want.astype(np.float64)
-    with np.errstate(invalid="ignore"):  # infinity minus infinity
+    with np.errstate(invalid="ignore"):  # infinity minus, or over, infinity
         difference = np.abs(a - b)
-    if not exact:
-        difference /= np.maximum(1.0, np.abs(b))
+        if not exact:
+            difference /= np.maximum(1.0, np.abs(b))
     difference = np.where(np.isnan(difference), np.inf, difference)
     return ~(difference <= (0.0 if exact else TOLERANCE)), difference
 
