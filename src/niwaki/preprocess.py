@@ -5,8 +5,8 @@ A preprocess is a plain dict, so that JSON holds it:
 =================  ===========================================================================
 ``channels``       1 (grey) or 3 (RGB); other counts hold no photos
 ``size``           [height, width] in pixels
-``resize``         length of the short side before the centre is cut out; null: none is cut out,
-                   the picture is stretched to ``size``
+``crop``           share in (0, 1] that is kept of the largest centred part with the shape of
+                   ``size``, e.g. 0.875 for 224 of 256; null: all is kept, and stretched
 ``interpolation``  "nearest", "bilinear", "bicubic" or "lanczos"
 ``scale``          what a raw value is multiplied by first: 1 / 255 for pictures
 ``mean``, ``std``  one per channel, in units after ``scale``
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     Preprocess = Mapping[str, Any]
 
 _INTERPOLATIONS = ("nearest", "bilinear", "bicubic", "lanczos")
-_KEYS = frozenset(("channels", "size", "resize", "interpolation", "scale", "mean", "std", "photos"))
+_KEYS = frozenset(("channels", "size", "crop", "interpolation", "scale", "mean", "std", "photos"))
 
 
 def make_preprocess(
@@ -44,7 +44,7 @@ def make_preprocess(
     mean: Sequence[float],
     std: Sequence[float],
     *,
-    resize: int | None = None,
+    crop: float | None = 1.0,
     interpolation: str = "bilinear",
     scale: float = 1 / 255,
     photos: bool = True,
@@ -55,7 +55,8 @@ def make_preprocess(
         size: Height and width, pixels.
         mean: One per channel, in units after `scale`.
         std: One per channel, above 0.
-        resize: Short side before the centre is cut out, pixels; None stretches the picture.
+        crop: Share that is kept of the largest centred part with the shape of `size`; None keeps
+            all, and stretches it.
         interpolation: How pixels are resampled.
         scale: Factor for raw values.
         photos: Whether pictures can be brought to the network's input.
@@ -64,13 +65,13 @@ def make_preprocess(
         ValueDomainError: As `check_preprocess`.
 
     Example:
-        >>> make_preprocess((28, 28), [0.1307], [0.3081], resize=28)["channels"]
+        >>> make_preprocess((28, 28), [0.1307], [0.3081])["channels"]
         1
     """
     preprocess: dict[str, Any] = {
         "channels": len(mean),
         "size": [int(size[0]), int(size[1])],
-        "resize": resize,
+        "crop": None if crop is None else float(crop),
         "interpolation": interpolation,
         "scale": float(scale),
         "mean": [float(value) for value in mean],
@@ -92,15 +93,13 @@ def check_preprocess(preprocess: Preprocess) -> None:
         raise ValueDomainError(
             where, f"the keys must be {', '.join(sorted(_KEYS))}", got=sorted(preprocess)
         )
-    channels, size, resize = (preprocess[key] for key in ("channels", "size", "resize"))
+    channels, size, crop = (preprocess[key] for key in ("channels", "size", "crop"))
     if not _is_count(channels):
         raise ValueDomainError(where, "channels must be an integer above 0", got=repr(channels))
     if not (isinstance(size, list) and len(size) == 2 and all(_is_count(side) for side in size)):
         raise ValueDomainError(where, "size must be [height, width], above 0", got=repr(size))
-    if resize is not None and not (_is_count(resize) and resize >= max(size)):
-        raise ValueDomainError(
-            where, f"resize must be null or an integer of at least {max(size)}", got=repr(resize)
-        )
+    if crop is not None and not (_is_number(crop) and 0 < crop <= 1):
+        raise ValueDomainError(where, "crop must be null or in (0, 1]", got=repr(crop))
     if preprocess["interpolation"] not in _INTERPOLATIONS:
         raise ValueDomainError(
             where,
@@ -180,7 +179,7 @@ def apply_preprocess(
 def fit_image(image: Picture | NDArray[np.uint8], preprocess: Preprocess) -> NDArray[np.uint8]:
     """Bring one picture to the network's channels and size.
 
-    It is turned upright by its EXIF note, made grey or RGB, resized, and cut.
+    It is turned upright by its EXIF note, made grey or RGB, cut, and resized.
 
     Args:
         image: A Pillow image, or uint8 (H, W), (H, W, 1) or (H, W, 3).
@@ -208,11 +207,10 @@ def fit_image(image: Picture | NDArray[np.uint8], preprocess: Preprocess) -> NDA
     picture = ImageOps.exif_transpose(picture)
     picture = _to_mode(picture, "L" if preprocess["channels"] == 1 else "RGB")
     height, width = preprocess["size"]
-    picture = _resize(picture, (height, width), preprocess["resize"], preprocess["interpolation"])
+    picture = _resize(picture, (height, width), preprocess["crop"], preprocess["interpolation"])
     pixels = np.asarray(picture)
-    return np.ascontiguousarray(
-        pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1), dtype=np.uint8
-    )
+    # A copy: Pillow's own memory is read-only.
+    return np.array(pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1), order="C")
 
 
 def open_image(path: str | Path) -> Picture:
@@ -273,16 +271,16 @@ def _to_mode(picture: Picture, mode: str) -> Picture:
 
 
 def _resize(
-    picture: Picture, size: tuple[int, int], short_side: int | None, interpolation: str
+    picture: Picture, size: tuple[int, int], crop: float | None, interpolation: str
 ) -> Picture:
     from PIL import Image
 
     height, width = size
     method = Image.Resampling[interpolation.upper()]
-    if short_side is None:
+    if crop is None:
         return picture.resize((width, height), method)
     # Only the part that stays is resampled: a long thin picture would not fit into memory.
-    factor = min(picture.size) / short_side
+    factor = crop * min(picture.width / width, picture.height / height)
     left = max(0.0, (picture.width - width * factor) / 2)
     top = max(0.0, (picture.height - height * factor) / 2)
     box = (left, top, picture.width - left, picture.height - top)

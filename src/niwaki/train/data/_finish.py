@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from niwaki.errors import InputError, ValueDomainError
+from niwaki.errors import InputError, ShapeError, ValueDomainError
 from niwaki.preprocess import check_preprocess, fit_image, make_preprocess
 from niwaki.train.augment import Augment, hash_numbers
 from niwaki.train.data._folder import FileImages
@@ -46,19 +46,21 @@ def finish(
     classes = _classes(where, raw, named, num_classes)
     if raw.test is None:
         raw = hold_out(where, raw, test_share, seed)
-    if raw.test is None or not len(raw.test.labels):
-        raise InputError(where, "the test part must hold pictures", got="none")
     raw, scale, photos = _scale(raw)
     raw = _resize(where, raw, image_size)
-    if raw.test is None or raw.test.images.shape[1:] != raw.train.images.shape[1:]:
-        raise ValueDomainError(where, "train and test pictures must have one shape", got="two")
+    parts = _parts(raw)
+    shapes = [tuple(part.images.shape[1:]) for part in parts]
+    if shapes[0] != shapes[1]:
+        raise ShapeError(
+            where, "train and test pictures must have one shape", got=f"{shapes[0]} and {shapes[1]}"
+        )
     preprocess = _preprocess(raw, named, scale, photos, mean, std)
     if augment is None:
         augment = Augment.parse(named.augment if named is not None else "none")
     return DataSet(
         name=named.name if named is not None else raw.name,
-        train=_split(raw.train),
-        test=_split(raw.test),
+        train=_split(parts[0]),
+        test=_split(parts[1]),
         classes=classes,
         preprocess=preprocess,
         augment=augment,
@@ -139,13 +141,17 @@ def _classes(
         )
     if len(classes) < 2:
         raise ValueDomainError(where, "there must be at least 2 classes", got=len(classes))
-    for part in (raw.train, raw.test):
-        highest = int(part.labels.max(initial=0)) if part is not None else 0
+    for part in _parts(raw):
+        highest = int(part.labels.max(initial=0))
         if highest >= len(classes):
             raise ValueDomainError(
                 where, f"labels must be 0 to {len(classes) - 1}", got=f"up to {highest}"
             )
     return classes
+
+
+def _parts(raw: Raw) -> list[Part]:
+    return [raw.train] if raw.test is None else [raw.train, raw.test]
 
 
 def _scale(raw: Raw) -> tuple[Raw, float, bool]:
@@ -154,7 +160,7 @@ def _scale(raw: Raw) -> tuple[Raw, float, bool]:
     Returns:
         The parts, the preprocess's scale, and whether photos can be brought to the input.
     """
-    parts = [raw.train, *([raw.test] if raw.test is not None else [])]
+    parts = _parts(raw)
     samples = [_sample(part.images) for part in parts]
     if all(sample.dtype == np.uint8 for sample in samples):
         return raw, 1 / 255, True
@@ -177,15 +183,11 @@ def _sample(images: NDArray[Any] | Images) -> NDArray[Any]:
 def _resize(where: str, raw: Raw, size: tuple[int, int] | None) -> Raw:
     """Bring pictures in memory to another size, by the same code as `niwaki run`."""
     images = raw.train.images
-    if size is None or tuple(images.shape[2:]) == size:
+    if size is None or not isinstance(images, np.ndarray) or images.shape[2:] == size:
         return raw
     parts: list[Part] = []
-    geometry = make_preprocess(
-        size, [0.0] * images.shape[1], [1.0] * images.shape[1], resize=max(size)
-    )
-    for part in (raw.train, raw.test):
-        if part is None:
-            continue
+    geometry = make_preprocess(size, [0.0] * images.shape[1], [1.0] * images.shape[1])
+    for part in _parts(raw):
         if not isinstance(part.images, np.ndarray) or part.images.dtype != np.uint8:
             raise ValueDomainError(
                 where, "pictures must be uint8 to be resized", got="floats", fix="Resize them first"
@@ -213,10 +215,7 @@ def _preprocess(
     else:
         known_mean, known_std = [], []
     preprocess = {
-        **(
-            raw.geometry
-            or make_preprocess((height, width), [0.0], [1.0], resize=max(height, width))
-        ),
+        **(raw.geometry or make_preprocess((height, width), [0.0], [1.0])),
         "channels": channels,
         "scale": scale,
         "photos": photos,

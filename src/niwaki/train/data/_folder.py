@@ -120,7 +120,7 @@ def picture_geometry(
         same = len(set(sizes)) == 1 and max(sizes[0]) <= _LARGEST_SIDE
         image_size = sizes[0] if same else (side, side)
     zeros, ones = [0.0] * channels, [1.0] * channels
-    return make_preprocess(image_size, zeros, ones, resize=max(image_size))
+    return make_preprocess(image_size, zeros, ones)
 
 
 def _class_files(root: Path) -> dict[str, list[Path]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
+from niwaki.errors import ValueDomainError
 from niwaki.train.augment import Augment
 
 if TYPE_CHECKING:
@@ -112,10 +113,15 @@ class DataSet:
             rank: This process.
             world_size: Number of processes.
             train: Shuffle and augment; None does so for the train split only.
+
+        Raises:
+            ValueDomainError: No such split, or shares that don't add up.
         """
         from niwaki.train.data._batches import batches
 
-        part = {"train": self.train, "test": self.test}[split]
+        if split not in ("train", "test"):
+            raise ValueDomainError("batches", "split must be train or test", got=repr(split))
+        part = self.train if split == "train" else self.test
         return batches(
             part,
             epoch,
