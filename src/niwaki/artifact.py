@@ -128,6 +128,7 @@ class Artifact:
                 from niwaki.verification import check_files
 
                 result = check_files(new, form=program.header["form"])
+                result.folder = folder.name  # not the temporary folder's
                 result.raise_for_difference()
                 report.verification = result.to_dict()
             reports.write(report, new)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,8 +12,10 @@ from torch import nn
 from torch.nn import functional
 
 from niwaki.capture import binary_bits, bipolar, to_graph
+from niwaki.graph import integer
 from niwaki.report import Report, VariantResult
 from niwaki.runtime import compile_graph
+from niwaki.train.integer import IntegerNetwork
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -67,6 +69,12 @@ class Parts:
     x: np.ndarray
     golden: dict[str, np.ndarray]
 
+    weights: dict[str, str]
+    """Layer to the name of its weight in the Graph."""
+
+    def tensors(self, layer: str) -> dict[str, str]:
+        return next(one for one in self.program.layers if one["name"] == layer)["tensors"]
+
     def arguments(self) -> dict[str, Any]:
         return {
             "model": self.model,
@@ -84,6 +92,25 @@ def float_parts() -> Parts:
     return make_parts(Small)
 
 
+@pytest.fixture(scope="session")
+def integer_parts(float_parts: Parts) -> Parts:
+    """The same network in the integer form, with torch's imitation of it as the reference."""
+    ranges = integer.calibrate(float_parts.model, [float_parts.x])
+    network = IntegerNetwork(float_parts.model, ranges)
+    model = network.to_graph()
+    return replace(
+        float_parts,
+        model=model,
+        program=compile_graph(model, classes=list("abcde")),
+        golden=network.values(float_parts.x),
+    )
+
+
+@pytest.fixture(scope="session", params=["float", "integer"])
+def parts(request: pytest.FixtureRequest) -> Parts:
+    return request.getfixturevalue(f"{request.param}_parts")
+
+
 def make_parts(make: Callable[[], nn.Module]) -> Parts:
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
@@ -94,4 +121,5 @@ def make_parts(make: Callable[[], nn.Module]) -> Parts:
     program = compile_graph(model, classes=list("abcde"))
     golden = recorder(x)
     torch.set_num_threads(threads)
-    return Parts(module, model, program, x.numpy(), golden)
+    weights = {name: f"{name}.weight" for name in ("conv1", "conv2", "fc")}
+    return Parts(module, model, program, x.numpy(), golden, weights)
