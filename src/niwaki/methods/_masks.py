@@ -52,6 +52,10 @@ def latent_weight(layer: nn.Module) -> nn.Parameter:
 def remove_mask(layer: nn.Module) -> None:
     """Write the masked weight into the parameter, and give the layer its class and keys back."""
     nn.utils.parametrize.remove_parametrizations(layer, "weight", leave_parametrized=True)
+    # The weight is back behind the bias: the order of parameters and keys is restored too.
+    rest = [key for key in layer._parameters if key != "weight"]
+    for key in rest:
+        layer.register_parameter(key, layer._parameters.pop(key))
 
 
 def agree(
