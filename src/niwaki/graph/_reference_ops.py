@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 from onnx.reference.op_run import OpRun
+from onnx.reference.ops.op_conv_transpose import ConvTranspose as _OnnxConvTranspose
 from onnx.reference.ops.op_max_pool import MaxPool as _OnnxMaxPool
 
 from niwaki.graph import arithmetic
@@ -46,6 +47,51 @@ class Conv(OpRun):
         y = convolve(x, w, *geometry, group or 1)
         if b is not None:
             y += b.reshape(-1, *[1] * (x.ndim - 2))
+        return (y.astype(x.dtype),)
+
+
+class ConvTranspose(_OnnxConvTranspose):
+    """Convolve floats transposed; onnx's own fails for groups and for batches."""
+
+    op_domain = ""
+
+    def _run(
+        self,
+        x,
+        w,
+        b=None,
+        auto_pad=None,
+        dilations=None,
+        group=None,
+        kernel_shape=None,
+        output_padding=None,
+        output_shape=None,
+        pads=None,
+        strides=None,
+    ):
+        if output_shape or auto_pad not in (None, "", "NOTSET"):
+            return super()._run(
+                *(x, w, b, auto_pad, dilations, group, kernel_shape),
+                *(output_padding, output_shape, pads, strides),
+            )
+        axes, groups = x.ndim - 2, group or 1
+        strides, dilations, pads = _geometry(x, w.shape[2:], strides, dilations, pads, "")
+        # Zeros between the pixels and mirrored weights make it an ordinary convolution.
+        size = [(n - 1) * step + 1 for n, step in zip(x.shape[2:], strides, strict=True)]
+        spread = np.zeros((*x.shape[:2], *size), x.dtype)
+        spread[(slice(None), slice(None), *(slice(None, None, step) for step in strides))] = x
+        span = [(k - 1) * d for k, d in zip(w.shape[2:], dilations, strict=True)]
+        extra = list(output_padding or [0] * axes)
+        edges = [(span[i] - pads[i], span[i] - pads[axes + i] + extra[i]) for i in range(axes)]
+        spread = np.pad(spread, [(0, 0), (0, 0), *((max(a, 0), max(z, 0)) for a, z in edges)])
+        crop = tuple(slice(max(-a, 0), -max(-z, 0) or None) for a, z in edges)
+        mirrored = np.flip(w, tuple(range(2, w.ndim)))
+        mirrored = mirrored.reshape(groups, w.shape[0] // groups, *w.shape[1:]).swapaxes(1, 2)
+        mirrored = mirrored.reshape(-1, w.shape[0] // groups, *w.shape[2:])
+        spread = spread[(slice(None), slice(None), *crop)]
+        y = convolve(spread, mirrored, [1] * axes, dilations, [0] * 2 * axes, groups)
+        if b is not None:
+            y += b.reshape(-1, *[1] * axes)
         return (y.astype(x.dtype),)
 
 
@@ -205,6 +251,7 @@ class Requantize3(_Requantize):
 
 REFERENCE_OPS: list[type[OpRun]] = [
     Conv,
+    ConvTranspose,
     ConvInteger,
     MatMulInteger,
     MaxPool,

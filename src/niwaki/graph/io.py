@@ -19,6 +19,7 @@ from google.protobuf.message import DecodeError
 
 from niwaki._files import write_bytes
 from niwaki.errors import FormatError, InputError, UnsupportedOpError, ValueDomainError
+from niwaki.graph._ceil_mode import settle_ceil_mode
 from niwaki.graph.functions import DOMAINS, IR_VERSION, NIWAKI, OPSET, QONNX, attach_functions
 
 if TYPE_CHECKING:
@@ -79,13 +80,14 @@ def to_proto(model: ir.Model, inline: bool = False) -> onnx.ModelProto:
     Raises:
         FormatError: The model breaks ONNX's rules, or a tensor has no static shape.
     """
-    attach_functions(model)
+    attach_functions(name_nodes(model))
     model.ir_version = IR_VERSION
     proto = ir.to_proto(model)
     _strip_to_ir8(proto)
     if inline:
         ours = [(f.domain, f.name) for f in proto.functions if f.domain == NIWAKI]
         proto = onnx.inliner.inline_selected_functions(proto, ours)
+        proto = ir.to_proto(name_nodes(ir.from_proto(proto)))
     proto = infer_shapes(proto)
     _check_shapes(proto)
     _check(proto, "save")
@@ -108,6 +110,7 @@ def infer_shapes(proto: onnx.ModelProto) -> onnx.ModelProto:
     Raises:
         FormatError: Shapes or types contradict each other.
     """
+    proto = settle_ceil_mode(proto)
     try:
         proto = onnx.shape_inference.infer_shapes(
             proto, check_type=True, strict_mode=True, data_prop=True

@@ -33,7 +33,7 @@ class Pass(ABC):
         """Rewrite around a node that matched; afterwards it must not match again."""
 
     def run(self, model: ir.Model) -> ir.Model:
-        """Apply the pass to every node that matches, until none does."""
+        """Apply the pass to every node that matches, until none does; drop unread constants."""
         changed = True
         while changed:
             changed = False
@@ -42,6 +42,9 @@ class Pass(ABC):
                 if node.graph is model.graph and self.match(node):
                     self.apply(node)
                     changed = True
+        for name, value in list(model.graph.initializers.items()):
+            if not (value.uses() or value.is_graph_output() or value.is_graph_input()):
+                del model.graph.initializers[name]
         return model
 
 

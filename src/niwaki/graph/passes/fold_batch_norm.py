@@ -24,7 +24,7 @@ class FoldBatchNorm(Pass):
     Integer-Arithmetic-Only Inference", CVPR 2018, section 3.2.
     """
 
-    after = ("fold-constants", "remove-identity")
+    after = ("remove-dead-code",)
 
     def match(self, node: ir.Node) -> bool:
         """Tell whether the node is a batch norm at inference behind a layer."""

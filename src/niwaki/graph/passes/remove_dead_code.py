@@ -1,4 +1,4 @@
-"""Take out nodes and constants that no output needs."""
+"""Take out nodes that no output needs."""
 
 from __future__ import annotations
 
@@ -12,15 +12,9 @@ if TYPE_CHECKING:
 
 @register_pass("remove-dead-code")
 class RemoveDeadCode(Pass):
-    """Remove nodes whose outputs nobody reads, and initializers nobody reads."""
+    """Remove nodes whose outputs nobody reads; no other pass makes any."""
 
-    after = (
-        "fold-constants",
-        "remove-identity",
-        "fold-batch-norm",
-        "fold-scale-into-weights",
-        "snap-signs",
-    )
+    after = ("fold-constants", "remove-identity")
 
     def match(self, node: ir.Node) -> bool:
         """Tell whether nothing needs the node."""
@@ -31,11 +25,3 @@ class RemoveDeadCode(Pass):
         graph = node.graph
         assert graph is not None
         graph.remove(node, safe=True)
-
-    def run(self, model: ir.Model) -> ir.Model:
-        """Remove dead nodes, then the initializers that only they read."""
-        super().run(model)
-        for name, value in list(model.graph.initializers.items()):
-            if not value.uses() and not value.is_graph_output() and not value.is_graph_input():
-                del model.graph.initializers[name]
-        return model

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 class SnapSigns(Pass):
     """Replace the constant input of a ``BipolarQuant`` by its signs, -1 and +1."""
 
-    after = ("fold-constants", "remove-identity")
+    after = ("remove-dead-code",)
 
     def match(self, node: ir.Node) -> bool:
         """Tell whether the node binarises a constant that isn't made of signs yet."""
