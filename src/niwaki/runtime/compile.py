@@ -76,13 +76,13 @@ def _compile_layer(layer: Layer, values: Values) -> None:
     if layer.op in ("conv", "linear"):
         formats, arrays = encode_arrays(arrays)
     attrs |= formats
-    shape = layer.shape
-    dtype = layer.dtype
-    keepdims = attrs.pop("keepdims", True)
-    if layer.op == "sum_pool" and not keepdims:
-        shape = (*shape, 1, 1)  # the engine's sums keep their axes; a reshape follows
+    attrs.pop("keepdims", None)  # the output's shape says it
     if layer.op == "max_pool":
         attrs.pop("count_include_pad")  # a maximum has nothing to count
+    if layer.op == "pad" and len(layer.shape) == 1:
+        head, tail = attrs["pads"]
+        attrs["pads"] = [head, 0, 0, tail, 0, 0]
+    dtype = layer.dtype
     inputs: dict[str, Any] = {}
     stays_words = _is_one_pixel(layer, values)
     for role, value in layer.inputs.items():
@@ -92,14 +92,8 @@ def _compile_layer(layer: Layer, values: Values) -> None:
         inputs = {"inputs": list(inputs.values())}
     if dtype == "u1" and layer.op != "threshold" and not stays_words:
         dtype = values.bit_planes
-    if shape == layer.shape:
-        output = values.add(layer.output, dtype, shape)
-        values.layer(layer.op, layer.name, inputs, output, attrs, arrays)
-        return
-    output = values.add(f"{layer.output}.keepdims", dtype, shape)
+    output = values.add(layer.output, dtype, layer.shape)
     values.layer(layer.op, layer.name, inputs, output, attrs, arrays)
-    flat = values.add(layer.output, dtype, layer.shape)
-    values.layer("reshape", f"{layer.name}.reshape", {"x": output}, flat, {}, {})
 
 
 def _is_one_pixel(layer: Layer, values: Values) -> bool:
