@@ -26,6 +26,18 @@ def test_the_result_fits_and_a_little_less_sparsity_does_not(limit, fixed, step)
     assert found.sparsity == 0.0 or size(found.sparsity - 1e-3) > limit
 
 
+def test_a_straight_line_takes_few_packings():
+    found = bisect(lambda s: 5_000 + int(400_000 * (1 - s)), 60_000)
+    assert abs(found.sparsity - 0.8625) < 1e-3
+    assert len(found.trials) <= 6
+
+
+def test_a_jump_where_the_format_changes_is_found():
+    found = bisect(lambda s: int(1_000 * (1 - s)) if s > 0.7 else 10_000, 500)
+    assert 0.7 < found.sparsity < 0.701
+    assert len(found.trials) <= 40
+
+
 def test_a_limit_that_the_dense_network_keeps_needs_no_zeros():
     found = bisect(lambda s: 100, 100)
     assert found.sparsity == 0.0

@@ -128,7 +128,8 @@ def _add_torch(
         left_out.append("torch: pip install 'niwaki[train]'")
         return
     from niwaki.errors import NiwakiError
-    from niwaki.train.compress import rebuild, torch_runner
+    from niwaki.train._compress_measure import torch_runner
+    from niwaki.train._compress_rebuild import rebuild
 
     try:
         runners.append(torch_runner(rebuild(target), x, threads=threads))

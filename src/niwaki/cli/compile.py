@@ -48,15 +48,15 @@ def compile_file(
         InputError: The source is missing or isn't ``.onnx``, or the output can't be written.
         FormatError, UnsupportedOpError, ValueDomainError: As ``niwaki.Engine``.
     """
-    from niwaki import _files
-    from niwaki.runtime import Engine, nwk
+    from niwaki import _files, graph
+    from niwaki.runtime import compile_graph, nwk
 
     if source.suffix != ".onnx":
         raise InputError("compile", "the source must be an .onnx file", got=source)
     _files.check_parent(path)
     if path.is_dir():
         raise InputError("compile", "the output must be a file, not a folder", got=path)
-    program = Engine(source, input_shape=input_shape).program
+    program = compile_graph(graph.load(source), input_shape=input_shape, name=source.stem)
     path.parent.mkdir(parents=True, exist_ok=True)
     nwk.write(path, program)
     return {

@@ -10,7 +10,7 @@ import typer
 from niwaki.cli._app import AsJson, Plugins, app, echo, emit_json, note, show
 
 if TYPE_CHECKING:
-    from niwaki.train.compress import CompressResult
+    from niwaki.train._compress import CompressResult
 
 
 @app.command()

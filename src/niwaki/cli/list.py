@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -76,7 +78,13 @@ def _models() -> list[dict[str, Any]]:
 def _data() -> list[dict[str, Any]]:
     from niwaki.train import data
 
-    return [{"name": name, "what": data.describe(name)} for name in data.names()]
+    root = os.environ.get("NIWAKI_DATA", "")
+    rows: list[dict[str, Any]] = []
+    for name in data.names():
+        folder = Path(root) / name
+        where = str(folder) if root and folder.is_dir() else "embedded" if name == "digits" else ""
+        rows.append({"name": name, "where": where or "not under NIWAKI_DATA: the hub is asked"})
+    return rows
 
 
 def _kernels() -> list[dict[str, Any]]:

@@ -33,9 +33,9 @@ def bisect(
 ) -> Bisection:
     """Return the smallest sparsity in [low, high] whose packed size keeps the limit.
 
-    The size falls with the sparsity, apart from where a layer's format changes; so each step
-    halves the interval between a sparsity that doesn't fit and one that does, and only one that
-    was packed is returned.
+    The size falls with the sparsity, nearly in a straight line; so a step goes to both sides of
+    where the line meets the limit, and where two such steps gained less than half, the next
+    one halves the interval. Only a sparsity that was packed is returned.
 
     Args:
         size_bytes: Packs the network at a sparsity and returns the file's size.
@@ -63,13 +63,20 @@ def bisect(
         raise broken("size_kb", limit_bytes / 1000, smallest / 1000, detail)
     if (first := pack(low)) <= limit_bytes:
         return Bisection(low, first, tuple(trials))
-    fits, best, fails = high, smallest, low
+    fits, best, fails, worst = high, smallest, low, first
+    width, side, slow = high - low, 1.0, 0
     while fits - fails > tolerance:
-        middle = round((fits + fails) / 2, 6)
+        share = (worst - limit_bytes) / (worst - best)
+        slow = slow + 1 if fits - fails > width / 2 else 0
+        width = fits - fails
+        if slow > 2:
+            share, slow = 0.5, 0
+        middle = fails + share * width + side * 0.4 * tolerance
+        middle = round(min(max(middle, fails + 0.1 * tolerance), fits - 0.1 * tolerance), 6)
         if (size := pack(middle)) <= limit_bytes:
-            fits, best = middle, size
+            fits, best, side = middle, size, -1.0
         else:
-            fails = middle
+            fails, worst, side = middle, size, 1.0
     return Bisection(fits, best, tuple(trials))
 
 

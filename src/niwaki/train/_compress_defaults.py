@@ -33,7 +33,7 @@ class Defaults:
 
 
 DEFAULTS = {
-    "digits": Defaults("digits-cnn", dense_epochs=30, epochs=40, batch_size=64),
+    "digits": Defaults("digits-cnn", dense_epochs=12, epochs=30, batch_size=64),
     "mnist": Defaults("lenet5-caffe", dense_epochs=4, epochs=7),
     "fashion-mnist": Defaults("lenet5-caffe", dense_epochs=5, epochs=8),
     "cifar10": Defaults("resnet20", dense_epochs=30, epochs=20, lr=1e-3),

@@ -43,7 +43,7 @@ class Work:
             InputError: Something else is in the way, an unfinished run wasn't asked for, or its
                 recipe differs.
         """
-        folder = out.absolute().with_name(out.absolute().name + ".work")
+        folder = work_folder(out)
         _files.check_out_dir(out, MANIFEST, force=force or resume)
         if folder.exists():
             kept = folder / _RECIPE
@@ -78,6 +78,11 @@ class Work:
     def remove(self) -> None:
         """Remove the work folder: the run is over."""
         shutil.rmtree(self.folder)
+
+
+def work_folder(out: Path) -> Path:
+    """Return the folder beside an output: ``OUT.work``."""
+    return out.absolute().with_name(out.absolute().name + ".work")
 
 
 def check_same(kept: Recipe, wanted: Recipe) -> None:
