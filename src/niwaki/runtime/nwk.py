@@ -6,7 +6,7 @@
               "data_offsets":[begin,end]}, ...}, padded with spaces
     data      the tensors in the header's order without gaps, each padded with zeros to 64 bytes
 
-The data starts at a multiple of 64. The file begins with exactly these characters up to the hash, so
+The data starts at a multiple of 64. It begins with exactly these characters up to the hash, so
 the hash is found and checked before any of the rest is parsed: XXH64 (seed 0) over the whole file
 with the 16 digits set to '0'. Behind it, every number is checked as if hostile.
 """

@@ -1,0 +1,190 @@
+// The engine as niwaki.runtime.engine sees it: bytes in, bytes out; shapes and dtypes are Python's
+// part.
+#include <nanobind/nanobind.h>
+#include <nanobind/ndarray.h>
+#include <nanobind/stl/string.h>
+#include <nanobind/stl/unique_ptr.h>
+#include <nanobind/stl/vector.h>
+
+#include <cstring>
+#include <string>
+#include <vector>
+
+#include "bindings/module.h"
+#include "engine/engine.h"
+#include "engine/error.h"
+#include "engine/text.h"
+#include "engine/xxh64.h"
+
+namespace nb = nanobind;
+
+namespace niwaki {
+namespace {
+
+using ReadOnly = nb::ndarray<const uint8_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+using Writable = nb::ndarray<uint8_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+
+// Names in a damaged file may be any bytes.
+nb::object text(const std::string& bytes) {
+  return nb::steal(
+      PyUnicode_DecodeUTF8(bytes.data(), static_cast<Py_ssize_t>(bytes.size()), "replace"));
+}
+
+const char* class_name(ErrorKind kind) {
+  switch (kind) {
+    case ErrorKind::kFormat:
+      return "FormatError";
+    case ErrorKind::kShape:
+      return "ShapeError";
+    case ErrorKind::kValueDomain:
+      return "ValueDomainError";
+    case ErrorKind::kUnsupportedOp:
+      return "UnsupportedOpError";
+    case ErrorKind::kInput:
+      return "InputError";
+    case ErrorKind::kRegistry:
+      return "RegistryError";
+  }
+  return "NiwakiError";
+}
+
+// Raises the class of niwaki.errors with the same fields, hence the same text.
+void translate(const std::exception_ptr& pointer, void*) {
+  try {
+    std::rethrow_exception(pointer);
+  } catch (const Error& error) {
+    nb::object type = nb::module_::import_("niwaki.errors").attr(class_name(error.kind));
+    nb::dict fields;
+    if (error.got) fields["got"] = text(*error.got);
+    fields["fix"] = text(error.fix);
+    nb::object instance = type(text(error.where), text(error.must), **fields);
+    PyErr_SetObject(type.ptr(), instance.ptr());
+  }
+}
+
+void check_bytes(const char* what, size_t given, size_t wanted) {
+  if (given != wanted) {
+    throw Error(ErrorKind::kShape, "engine", concat(what, " must have ", wanted, " bytes"),
+                std::to_string(given));
+  }
+}
+
+nb::dict describe_layer(const Engine& engine, int index) {
+  const Program& program = engine.program();
+  const Layer& layer = program.layers[index];
+  const Step& step = engine.step(index);
+  nb::dict info;
+  info["op"] = text(layer.op);
+  info["name"] = text(layer.name);
+  info["inputs"] = layer.inputs;
+  info["output"] = layer.output;
+  info["kernel"] = step.kernel;
+  info["reason"] = step.reason;
+  info["macs"] = step.macs;
+  info["binary_macs"] = step.binary_macs;
+  info["density"] = step.density;
+  size_t bytes = 0;
+  for (int tensor : layer.tensors) bytes += program.tensors[tensor].bytes();
+  info["tensor_bytes"] = bytes;
+  return info;
+}
+
+std::unique_ptr<Engine> make_engine(Container container, int threads, const std::string& isa,
+                                    const std::vector<std::string>& kernels) {
+  return std::make_unique<Engine>(std::move(container), EngineOptions{threads, isa, kernels});
+}
+
+}  // namespace
+
+void bind_engine(nb::module_& m) {
+  nb::register_exception_translator(translate);
+
+  m.def(
+      "xxh64",
+      [](nb::bytes data, uint64_t seed) {
+        Xxh64 hash(seed);
+        hash.update(data.data(), data.size());
+        return hash.digest();
+      },
+      nb::arg("data"), nb::arg("seed") = 0, "Return the XXH64 of some bytes.");
+
+  nb::class_<Engine>(m, "Engine", "A program made ready to run; use niwaki.Engine instead.")
+      .def_static(
+          "from_file",
+          [](const std::string& path, int threads, const std::string& isa,
+             const std::vector<std::string>& kernels) {
+            nb::gil_scoped_release release;
+            return make_engine(read_container(path), threads, isa, kernels);
+          },
+          nb::arg("path"), nb::arg("threads"), nb::arg("isa"), nb::arg("kernels"))
+      .def_static(
+          "from_bytes",
+          [](nb::bytes data, const std::string& name, int threads, const std::string& isa,
+             const std::vector<std::string>& kernels) {
+            AlignedBytes copy(data.size());
+            std::memcpy(copy.data(), data.data(), data.size());
+            nb::gil_scoped_release release;
+            return make_engine(parse_container(std::move(copy), name), threads, isa, kernels);
+          },
+          nb::arg("data"), nb::arg("name"), nb::arg("threads"), nb::arg("isa"), nb::arg("kernels"))
+      .def_prop_ro("threads", &Engine::threads)
+      .def_prop_ro("isa", &Engine::isa)
+      .def_prop_ro("memory_bytes", &Engine::memory_bytes)
+      .def_prop_ro("layers",
+                   [](const Engine& engine) {
+                     nb::list layers;
+                     const int count = static_cast<int>(engine.program().layers.size());
+                     for (int index = 0; index < count; ++index) {
+                       layers.append(describe_layer(engine, index));
+                     }
+                     return layers;
+                   })
+      .def(
+          "run",
+          [](const Engine& engine, const ReadOnly& input, int64_t images,
+             const std::vector<int>& ids, const std::vector<Writable>& outputs) {
+            const auto& values = engine.program().values;
+            const auto count = static_cast<size_t>(images);
+            check_bytes("the input", input.size(),
+                        values[engine.program().inputs[0]].bytes() * count);
+            check_bytes("the list of outputs", outputs.size(), ids.size());
+            std::vector<Wanted> wanted;
+            for (size_t i = 0; i < ids.size(); ++i) {
+              check_bytes("an output", outputs[i].size(),
+                          values.at(static_cast<size_t>(ids[i])).bytes() * count);
+              wanted.push_back({ids[i], outputs[i].data()});
+            }
+            nb::gil_scoped_release release;
+            engine.run(input.data(), images, wanted);
+          },
+          nb::arg("input"), nb::arg("images"), nb::arg("ids"), nb::arg("outputs"))
+      .def(
+          "run_layer",
+          [](const Engine& engine, int index, const std::vector<ReadOnly>& inputs, int64_t images,
+             const Writable& output) {
+            const auto& values = engine.program().values;
+            const Layer& layer = engine.program().layers.at(static_cast<size_t>(index));
+            const auto count = static_cast<size_t>(images);
+            check_bytes("the list of inputs", inputs.size(), layer.inputs.size());
+            std::vector<const uint8_t*> data;
+            for (size_t i = 0; i < inputs.size(); ++i) {
+              check_bytes("an input", inputs[i].size(), values[layer.inputs[i]].bytes() * count);
+              data.push_back(inputs[i].data());
+            }
+            check_bytes("the output", output.size(), values[layer.output].bytes() * count);
+            nb::gil_scoped_release release;
+            engine.run_layer(index, data, images, output.data());
+          },
+          nb::arg("index"), nb::arg("inputs"), nb::arg("images"), nb::arg("output"))
+      .def(
+          "time_layers",
+          [](const Engine& engine, const ReadOnly& input, int repeats) {
+            check_bytes("the input", input.size(),
+                        engine.program().values[engine.program().inputs[0]].bytes());
+            nb::gil_scoped_release release;
+            return engine.time_layers(input.data(), repeats);
+          },
+          nb::arg("input"), nb::arg("repeats"));
+}
+
+}  // namespace niwaki

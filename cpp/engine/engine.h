@@ -1,0 +1,77 @@
+// The engine: a program made ready to run, for any number of callers at once.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "engine/container.h"
+#include "engine/kernel_choice.h"
+#include "engine/ops.h"
+#include "engine/plan.h"
+#include "engine/program.h"
+#include "engine/thread_pool.h"
+
+namespace niwaki {
+
+struct EngineOptions {
+  int threads = 1;
+  std::string isa = "auto";
+  std::vector<std::string> kernels;  // names, each forced for its op
+};
+
+// Where to copy a value of each image; images lie one behind the other.
+struct Wanted {
+  int value = 0;
+  uint8_t* data = nullptr;
+};
+
+class Engine {
+ public:
+  // Throws Error.
+  Engine(Container container, const EngineOptions& options);
+  ~Engine();
+
+  const Program& program() const { return program_; }
+  const Step& step(int layer) const { return *steps_[layer]; }
+  int threads() const { return pool_.threads(); }
+  const std::string& isa() const { return choice_.isa_name(); }
+
+  // Runs all layers on `images` images (input value's bytes, one image behind the other) and copies
+  // the wanted values of each. Safe from many threads at once.
+  void run(const uint8_t* input, int64_t images, const std::vector<Wanted>& wanted) const;
+
+  // Runs one layer on given inputs, in the order of Layer::inputs, each `images` images.
+  void run_layer(int layer, const std::vector<const uint8_t*>& inputs, int64_t images,
+                 uint8_t* output) const;
+
+  // Runs one image `repeats` times and returns the median milliseconds of each layer.
+  std::vector<double> time_layers(const uint8_t* input, int repeats) const;
+
+  // Program, decoded weights and the workspaces made so far.
+  size_t memory_bytes() const;
+
+ private:
+  class Workspace;
+  class Lease;
+
+  Run make_run(Workspace& workspace, int slot, bool use_pool) const;
+  void run_image(Workspace& workspace, int slot, bool use_pool, const uint8_t* input, int64_t image,
+                 const std::vector<Wanted>& wanted) const;
+
+  Program program_;
+  KernelChoice choice_;
+  MemoryPlan plan_;
+  std::vector<StepPtr> steps_;
+  size_t shared_bytes_ = 0;
+  size_t thread_bytes_ = 0;
+  mutable ThreadPool pool_;
+  mutable std::mutex mutex_;  // guards the two below
+  mutable std::vector<std::unique_ptr<Workspace>> idle_;
+  mutable size_t workspace_count_ = 0;
+};
+
+}  // namespace niwaki

@@ -1,0 +1,72 @@
+// What an op gives the engine: a builder that checks a layer as if hostile, and the step it
+// becomes.
+//
+// An op is one row of the table in ops.cc and one builder in an ops_*.cc file.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "engine/kernel_choice.h"
+#include "engine/program.h"
+#include "engine/run.h"
+
+namespace niwaki {
+
+// A layer made ready: weights decoded for the image's width, kernels chosen, scratch known.
+class Step {
+ public:
+  virtual ~Step() = default;
+
+  // Runs one image. Allocates nothing.
+  virtual void run(Run& run) const = 0;
+
+  size_t shared_bytes = 0;  // scratch of one image, for all threads together
+  size_t thread_bytes = 0;  // scratch of each thread
+  size_t packed_bytes = 0;  // weights as decoded for the kernels
+  std::string kernel;       // names of the chosen kernels, joined by " + "
+  std::string reason;       // why these
+  int64_t macs = 0;         // multiplications of the dense or sparse branch, for one image
+  int64_t binary_macs = 0;  // of the binary branch
+  double density = -1;      // share of non-zeros; -1 where there are no such weights
+};
+
+using StepPtr = std::unique_ptr<Step>;
+using Builder = StepPtr (*)(const Program&, const Layer&, int index, const KernelChoice&);
+
+struct OpRow {
+  std::string_view name;
+  Builder build;
+};
+
+// The op's row, or nullptr.
+const OpRow* find_op(std::string_view name);
+
+// All names, for messages.
+std::string op_names();
+
+StepPtr build_conv(const Program&, const Layer&, int index, const KernelChoice&);
+StepPtr build_linear(const Program&, const Layer&, int index, const KernelChoice&);
+StepPtr build_max_pool(const Program&, const Layer&, int index, const KernelChoice&);
+StepPtr build_average_pool(const Program&, const Layer&, int index, const KernelChoice&);
+StepPtr build_sum_pool(const Program&, const Layer&, int index, const KernelChoice&);
+StepPtr build_global_max_pool(const Program&, const Layer&, int index, const KernelChoice&);
+StepPtr build_global_average_pool(const Program&, const Layer&, int index, const KernelChoice&);
+StepPtr build_add(const Program&, const Layer&, int index, const KernelChoice&);
+StepPtr build_requantize(const Program&, const Layer&, int index, const KernelChoice&);
+StepPtr build_affine(const Program&, const Layer&, int index, const KernelChoice&);
+StepPtr build_activation(const Program&, const Layer&, int index, const KernelChoice&);
+StepPtr build_softmax(const Program&, const Layer&, int index, const KernelChoice&);
+StepPtr build_quantize_input(const Program&, const Layer&, int index, const KernelChoice&);
+StepPtr build_dequantize(const Program&, const Layer&, int index, const KernelChoice&);
+StepPtr build_threshold(const Program&, const Layer&, int index, const KernelChoice&);
+StepPtr build_unpack_bits(const Program&, const Layer&, int index, const KernelChoice&);
+StepPtr build_concat(const Program&, const Layer&, int index, const KernelChoice&);
+StepPtr build_reshape(const Program&, const Layer&, int index, const KernelChoice&);
+StepPtr build_slice(const Program&, const Layer&, int index, const KernelChoice&);
+StepPtr build_pad(const Program&, const Layer&, int index, const KernelChoice&);
+
+}  // namespace niwaki

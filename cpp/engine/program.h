@@ -1,0 +1,82 @@
+// The program: layers over values, read from a container with every number checked as if hostile.
+// What an op asks of its inputs, attributes and tensors is checked by the op (ops_*.cc).
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "engine/container.h"
+#include "engine/json.h"
+
+namespace niwaki {
+
+enum class DType { kF32, kF64, kU8, kS8, kU16, kS16, kS32, kS64, kU64, kU1 };
+enum class Layout { kPlanes, kWords };
+
+const char* dtype_name(DType dtype);
+size_t dtype_bytes(DType dtype);  // of one element; u1 values are counted in words instead
+
+// Sizes without the batch: (C, H, W), or (C,) with height = width = 1 and `flat`.
+struct Shape {
+  int64_t channels = 1, height = 1, width = 1;
+  bool flat = false;
+
+  int64_t pixels() const { return height * width; }
+  int64_t elements() const { return channels * pixels(); }
+  int64_t words_per_pixel() const { return (channels + 63) / 64; }
+  std::vector<int64_t> sizes() const;
+  std::string text() const;
+  bool operator==(const Shape&) const = default;
+};
+
+struct Value {
+  std::string name;
+  DType dtype = DType::kF32;
+  Layout layout = Layout::kPlanes;
+  Shape shape;
+
+  size_t bytes() const;  // of one image
+};
+
+struct Tensor {
+  std::string name;
+  DType dtype = DType::kF32;
+  std::vector<int64_t> shape;
+  const uint8_t* data = nullptr;  // 64-byte aligned, inside the container
+
+  int64_t elements() const;
+  size_t bytes() const { return static_cast<size_t>(elements()) * dtype_bytes(dtype); }
+  template <typename T>
+  const T* as() const {
+    return reinterpret_cast<const T*>(data);
+  }
+};
+
+struct Layer {
+  std::string op, name;
+  std::vector<std::string> roles;  // of `inputs`: "x", "bits", "residual"; or "inputs" for each
+  std::vector<int> inputs;         // value ids
+  int output = 0;
+  Json attrs;
+  std::vector<std::string> tensor_roles;
+  std::vector<int> tensors;  // indices into Program::tensors
+
+  int input(std::string_view role) const;  // value id, or -1
+};
+
+struct Program {
+  Container container;  // owns what the tensors point at
+  std::string form, name;
+  std::vector<Value> values;
+  std::vector<Tensor> tensors;
+  std::vector<Layer> layers;
+  std::vector<int> inputs, outputs;
+};
+
+// Throws Error (kFormat, kUnsupportedOp, kValueDomain for a NaN in a tensor).
+Program load_program(Container container);
+
+}  // namespace niwaki

@@ -1,0 +1,375 @@
+"""The engine: runs a program on batches, explains its choices, hands out every value.
+
+The C++ core loads, checks, decodes and runs; this face converts arrays. Neither torch nor onnx is
+imported, except by `Engine("model.onnx")`, which compiles first.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from niwaki import _core
+from niwaki.errors import ShapeError, ValueDomainError
+from niwaki.formats.bit_planes import pack_channels, unpack_channels, words_per_pixel
+from niwaki.runtime import nwk
+from niwaki.runtime.program import TENSOR_DTYPES, Program
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+TIMED_RUNS = 5
+"""Runs over which `explain` takes the median time of each layer."""
+
+
+@dataclass(frozen=True, slots=True)
+class KernelInfo:
+    """Describe one kernel of this build."""
+
+    name: str
+    """The C++ function; what `Engine(kernels=[...])` takes."""
+    family: str
+    """Its folder in `cpp/kernels`."""
+    op: str
+    """What it computes; kernels of one op are interchangeable."""
+    isa: str
+    """The instruction set it needs."""
+    available: bool
+    """Whether this CPU runs it."""
+
+
+@dataclass(frozen=True, slots=True)
+class LayerInfo:
+    """Describe one layer as the engine runs it."""
+
+    index: int
+    """Position in the program."""
+    op: str
+    """`conv`, `linear`, `max_pool`, ..."""
+    name: str
+    """The layer's name, as in torch."""
+    input_shapes: tuple[tuple[int, ...], ...]
+    """(C, H, W) or (C,) of each input."""
+    output_shape: tuple[int, ...]
+    """(C, H, W) or (C,)."""
+    output_dtype: str
+    """`f32`, `u8`, `s8`, `s32` or `u1`."""
+    density: float | None
+    """Share of non-zeros among the weights of the dense or sparse branch; None without one."""
+    weight_bits: int
+    """Bits of the layer's tensors in the file, before padding."""
+    macs: int
+    """Multiplications for one image in the dense or sparse branch."""
+    binary_macs: int
+    """One-bit products for one image in the binary branch."""
+    kernel: str
+    """The kernels chosen."""
+    reason: str
+    """Why these."""
+    ms: float
+    """Milliseconds for one image, median over a few runs."""
+
+
+class Engine:
+    """Run a program.
+
+    Args:
+        model: A `.nwk` file, an `.onnx` file (compiled first), or a `Program`.
+        threads: Threads that one call may use, itself included.
+        isa: `auto`, or the name of an instruction set (`isas()`) not to exceed.
+        input_shape: (C, H, W) to compile an `.onnx` file for; a `.nwk` file's shape is fixed, so it
+            must be the same there.
+        kernels: Names of kernels (`kernels()`) to force, each for its op.
+
+    Raises:
+        FormatError: The file is damaged; names file and check.
+        InputError: The file can't be read.
+        UnsupportedOpError: The program holds an op that the engine doesn't run.
+        ValueDomainError: A weight is NaN, or `threads` isn't positive.
+        RegistryError: `isa` or a kernel is unknown.
+
+    A call may run from many Python threads at once; the GIL is released meanwhile.
+    """
+
+    def __init__(
+        self,
+        model: str | Path | Program,
+        threads: int = 1,
+        isa: str = "auto",
+        input_shape: Sequence[int] | None = None,
+        kernels: Sequence[str] | None = None,
+    ) -> None:
+        if not 1 <= threads <= 1024:
+            raise ValueDomainError("engine", "threads must be in [1, 1024]", got=threads)
+        forced = list(kernels or ())
+        if isinstance(model, Program):
+            self.program = model
+            name = str(model.header.get("name") or "program")
+            data = nwk.to_bytes(model, name)
+            self._core = _core.Engine.from_bytes(data, name, threads, isa, forced)
+        elif Path(model).suffix == ".onnx":
+            self.program = _compile(Path(model), input_shape)
+            name = Path(model).name
+            data = nwk.to_bytes(self.program, name)
+            self._core = _core.Engine.from_bytes(data, name, threads, isa, forced)
+        else:
+            # C++ reads the file for itself; the program is read here for its names and shapes.
+            self._core = _core.Engine.from_file(str(model), threads, isa, forced)
+            self.program = nwk.read(model)
+        self._input = self.program.header["inputs"][0]
+        self._check_wish(input_shape)
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """The image's shape, (C, H, W) or (C,), without the batch."""
+        return self._shape(self._input)
+
+    @property
+    def threads(self) -> int:
+        """Threads that one call may use."""
+        return self._core.threads
+
+    @property
+    def isa(self) -> str:
+        """The instruction set chosen, e.g. `x86_avx2`."""
+        return self._core.isa
+
+    @property
+    def memory_bytes(self) -> int:
+        """Bytes held: the file, the decoded weights, and the memory of each call at once."""
+        return self._core.memory_bytes
+
+    def __repr__(self) -> str:
+        name = self.program.header.get("name", "")
+        layers = len(self.program.layers)
+        return f"Engine({name!r}, {layers} layers, input {self.input_shape}, isa={self.isa!r})"
+
+    def __call__(self, x: NDArray[Any]) -> NDArray[Any] | tuple[NDArray[Any], ...]:
+        """Run a batch.
+
+        Args:
+            x: Images. Shape (N, C, H, W) with N >= 0, float32.
+
+        Returns:
+            The output, shape (N, ...); a tuple where the program has several. Bits come as float32
+            0 and 1.
+
+        Raises:
+            ShapeError: Another shape than the program's.
+            ValueDomainError: Another dtype than float32.
+        """
+        ids: list[int] = self.program.header["outputs"]
+        found = self._run(x, ids)
+        outputs = tuple(found[value] for value in ids)
+        return outputs[0] if len(outputs) == 1 else outputs
+
+    def values(self, x: NDArray[Any]) -> dict[str, NDArray[Any]]:
+        """Run a batch and return every value by name, input and outputs included.
+
+        Args:
+            x: Images, as in a call.
+
+        Returns:
+            Arrays of shape (N, C, H, W) or (N, C); bits as float32 0 and 1.
+        """
+        ids = [self._input, *(layer["output"] for layer in self.program.layers)]
+        found = self._run(x, ids)
+        return {self.program.values[value]["name"]: array for value, array in found.items()}
+
+    def run_layer(self, index: int, inputs: Sequence[NDArray[Any]]) -> list[NDArray[Any]]:
+        """Run one layer on given inputs.
+
+        Args:
+            index: The layer's position in the program.
+            inputs: One array per input, in the order of the layer's `inputs`, shape (C, H, W) or
+                (C,), or all with a batch in front. Any dtype that holds the value's numbers exactly;
+                bits as 0 and 1.
+
+        Returns:
+            The layer's output in a list; with a batch where the inputs have one.
+
+        Raises:
+            ShapeError: The number of inputs or a shape isn't the layer's.
+            ValueDomainError: A number doesn't fit its value's dtype.
+        """
+        layers = self.program.layers
+        if not 0 <= index < len(layers):
+            raise ValueDomainError("run_layer", f"index must be in [0, {len(layers)})", got=index)
+        ids = self._core.layers[index]["inputs"]
+        where = f"run_layer {index} ({layers[index]['name']})"
+        if len(inputs) != len(ids):
+            raise ShapeError(where, f"{len(ids)} inputs must be given", got=len(inputs))
+        batched = np.ndim(inputs[0]) > len(self._shape(ids[0]))
+        arrays = [
+            self._to_value(where, value, np.asarray(array), batched)
+            for value, array in zip(ids, inputs, strict=True)
+        ]
+        images = arrays[0].shape[0]
+        if any(array.shape[0] != images for array in arrays):
+            raise ShapeError(
+                where, "all inputs must have one batch size", got=[len(array) for array in arrays]
+            )
+        output: int = layers[index]["output"]
+        result = self._empty(output, images)
+        self._core.run_layer(index, [_bytes(array) for array in arrays], images, _bytes(result))
+        plain = self._from_value(output, result)
+        return [plain if batched else plain[0]]
+
+    def explain(self, x: NDArray[Any] | None = None) -> list[LayerInfo]:
+        """Describe each layer: what it is, which kernel runs it and why, and how long it takes.
+
+        Args:
+            x: Images to measure on, as in a call; the first is used. Random ones when not given.
+        """
+        if x is None:
+            x = np.random.default_rng(0).random((1, *self.input_shape), np.float32)
+        image = self._check_input(x)[:1]
+        if not image.shape[0]:
+            raise ShapeError("explain", "x must hold an image", got=f"shape {image.shape}")
+        times = self._core.time_layers(_bytes(image), TIMED_RUNS)
+        infos: list[LayerInfo] = []
+        for index, (layer, ms) in enumerate(zip(self._core.layers, times, strict=True)):
+            infos.append(
+                LayerInfo(
+                    index=index,
+                    op=layer["op"],
+                    name=layer["name"],
+                    input_shapes=tuple(self._shape(value) for value in layer["inputs"]),
+                    output_shape=self._shape(layer["output"]),
+                    output_dtype=self.program.values[layer["output"]]["dtype"],
+                    density=layer["density"] if layer["density"] >= 0 else None,
+                    weight_bits=layer["tensor_bytes"] * 8,
+                    macs=layer["macs"],
+                    binary_macs=layer["binary_macs"],
+                    kernel=layer["kernel"],
+                    reason=layer["reason"],
+                    ms=ms,
+                )
+            )
+        return infos
+
+    def _run(self, x: NDArray[Any], ids: Sequence[int]) -> dict[int, NDArray[Any]]:
+        images = self._check_input(x)
+        count = images.shape[0]
+        results = {value: self._empty(value, count) for value in ids}
+        self._core.run(
+            _bytes(images), count, list(results), [_bytes(array) for array in results.values()]
+        )
+        return {value: self._from_value(value, array) for value, array in results.items()}
+
+    def _check_input(self, x: NDArray[Any]) -> NDArray[np.float32]:
+        wanted = ", ".join(map(str, self.input_shape))
+        if not hasattr(x, "dtype") or x.dtype != np.float32:
+            raise ValueDomainError(
+                "engine",
+                "x must be float32",
+                got=getattr(x, "dtype", type(x).__name__),
+                fix="Convert it with x.astype(numpy.float32), scaled as in training",
+            )
+        if x.ndim != len(self.input_shape) + 1 or x.shape[1:] != self.input_shape:
+            raise ShapeError(
+                "engine",
+                f"x must have shape (N, {wanted})",
+                got=f"shape {tuple(x.shape)}",
+                fix="Resize or crop the images, or compile for their size with input_shape",
+            )
+        return np.ascontiguousarray(x)
+
+    def _check_wish(self, input_shape: Sequence[int] | None) -> None:
+        if input_shape is not None and tuple(input_shape) != self.input_shape:
+            raise ShapeError(
+                "engine",
+                f"input_shape must be {self.input_shape}, for which the program is packed",
+                got=tuple(input_shape),
+                fix="Compile the .onnx file again for the other shape",
+            )
+
+    def _shape(self, value: int) -> tuple[int, ...]:
+        return tuple(self.program.values[value]["shape"])
+
+    def _is_bits(self, value: int) -> bool:
+        return self.program.values[value]["layout"] == "words"
+
+    def _empty(self, value: int, images: int) -> NDArray[Any]:
+        shape = self._shape(value)
+        if self._is_bits(value):
+            channels, height, width = (*shape, 1, 1)[:3]
+            return np.empty((images, height, width, words_per_pixel(channels)), np.uint64)
+        return np.empty((images, *shape), TENSOR_DTYPES[self.program.values[value]["dtype"]])
+
+    def _from_value(self, value: int, array: NDArray[Any]) -> NDArray[Any]:
+        """Return the engine's array of a value as a plain one."""
+        if not self._is_bits(value):
+            return array
+        shape = self._shape(value)
+        bits = unpack_channels(array, shape[0]).astype(np.float32)
+        return bits.reshape(array.shape[0], *shape)
+
+    def _to_value(self, where: str, value: int, array: NDArray[Any], batched: bool) -> NDArray[Any]:
+        """Return a plain array as the engine's array of a value, batch in front."""
+        shape = self._shape(value)
+        name = self.program.values[value]["name"]
+        if not batched:
+            array = array[None]
+        if array.shape[1:] != shape:
+            raise ShapeError(
+                where, f"{name!r} must have shape {shape}, or (N, *{shape})", got=array.shape
+            )
+        bits = self._is_bits(value)
+        dtype = np.dtype(np.uint8) if bits else TENSOR_DTYPES[self.program.values[value]["dtype"]]
+        with np.errstate(invalid="ignore"):  # told below
+            converted = array.astype(dtype)
+        same = np.array_equal(
+            converted.astype(array.dtype), array, equal_nan=array.dtype.kind == "f"
+        )
+        if not same or (bits and converted.max(initial=0) > 1):
+            raise ValueDomainError(
+                where,
+                f"{name!r} must hold {'0 and 1' if bits else f'numbers that fit {dtype}'}",
+                got=f"others, as {array.dtype}",
+            )
+        if bits:
+            channels, height, width = (*shape, 1, 1)[:3]
+            return pack_channels(converted.reshape(-1, channels, height, width))
+        return np.ascontiguousarray(converted)
+
+
+def kernels() -> list[KernelInfo]:
+    """Return every kernel of this build, best first within an op.
+
+    Example:
+        >>> any(kernel.op == "ConvB1" and kernel.available for kernel in kernels())
+        True
+    """
+    return [
+        KernelInfo(kernel.name, kernel.family, kernel.op, kernel.isa, kernel.available)
+        for kernel in _core.kernels()
+    ]
+
+
+def isas() -> list[str]:
+    """Return the names of the instruction sets that this CPU runs, best first.
+
+    Example:
+        >>> isas()[-1]
+        'portable'
+    """
+    return list(_core.isas())
+
+
+def _bytes(array: NDArray[Any]) -> NDArray[np.uint8]:
+    """Return a contiguous array's memory as bytes."""
+    return array.reshape(-1).view(np.uint8)
+
+
+def _compile(path: Path, input_shape: Sequence[int] | None) -> Program:
+    """Compile an `.onnx` file; the only way here that imports onnx."""
+    from niwaki.graph import load
+    from niwaki.runtime.compile import compile_graph
+
+    return compile_graph(load(path), input_shape=input_shape)
