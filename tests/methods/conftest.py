@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 import torch
 from torch import nn
+
+from niwaki.registry import load_plugin
+
+if plugin := os.environ.get("NIWAKI_TEST_PLUGIN"):  # a file whose methods the contracts check too
+    load_plugin(plugin)
 
 
 @pytest.fixture(autouse=True)

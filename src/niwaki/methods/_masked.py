@@ -161,7 +161,7 @@ class MaskedMethod(Method):
         if (
             target == config.sparsity
             or self._steps - step >= config.mask_interval
-            or progress - at >= config.ramp / LEAST_UPDATES
+            or progress - at >= config.ramp / LEAST_UPDATES - 1e-9
         ):
             self._update_masks(target)
             self._updated_at = (self._steps, progress)
