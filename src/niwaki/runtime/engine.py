@@ -187,7 +187,7 @@ class Engine:
         Args:
             index: The layer's position in the program.
             inputs: One array per input, in the order of the layer's `inputs`, shape (C, H, W) or
-                (C,), or all with a batch in front. Any dtype that holds the value's numbers exactly;
+                (C,), or all with a batch in front. Any dtype that holds the numbers exactly;
                 bits as 0 and 1.
 
         Returns:
