@@ -115,7 +115,8 @@ def _from_file(path: Path, name: str, given: dict[str, Any]) -> nn.Module:
 
 
 def _tell(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}"
+    """Return an error in one line."""
+    return ": ".join([type(error).__name__, *str(error).splitlines()[:1]])
 
 
 def _callables(module: object) -> list[str]:

@@ -118,7 +118,7 @@ def hash_numbers(
 
     Example:
         >>> hash_numbers(0, 0, np.array([0, 1]), 0) % 10
-        array([4, 6], dtype=uint64)
+        array([6, 9], dtype=uint64)
     """
     state = np.zeros(len(samples), np.uint64)
     for number in (seed, epoch, stream):

@@ -161,6 +161,8 @@ def _scale(raw: Raw) -> tuple[Raw, float, bool]:
         The parts, the preprocess's scale, and whether photos can be brought to the input.
     """
     parts = _parts(raw)
+    if all(isinstance(part.images, FileImages) for part in parts):
+        return raw, 1 / 255, True  # files hold bytes: no need to decode any to see that
     samples = [_sample(part.images) for part in parts]
     if all(sample.dtype == np.uint8 for sample in samples):
         return raw, 1 / 255, True

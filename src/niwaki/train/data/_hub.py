@@ -47,14 +47,16 @@ def from_hub(name: str, image_size: tuple[int, int] | None, *, asked: str = "") 
     except ImportError:
         raise ToolMissingError(
             where,
-            "it must be in $NIWAKI_DATA, or the datasets package be installed to download it",
-            fix="pip install niwaki[hub], or set NIWAKI_DATA to the folder that holds it",
+            f"it must be {'in $NIWAKI_DATA' if asked else 'a path that exists'}, or the datasets "
+            "package be installed, which downloads sets of the Hugging Face hub",
+            fix="pip install niwaki[hub], or "
+            + (f"set NIWAKI_DATA to the folder that holds {asked}/" if asked else "mend the path"),
         ) from None
     try:
         splits = hub.load_dataset(name)
     except (OSError, ValueError, RuntimeError) as error:  # no network, no such set, needs a script
         raise InputError(
-            where, "the hub must give the data set", got=f"an error: {error}"
+            where, "the hub must give the data set", got=f"an error: {first_line(error)}"
         ) from error
     if "train" not in splits:
         raise InputError(where, "the set must have a train split", got=", ".join(splits))
@@ -66,6 +68,11 @@ def from_hub(name: str, image_size: tuple[int, int] | None, *, asked: str = "") 
         asked or name,
         image_size,
     )
+
+
+def first_line(error: Exception) -> str:
+    """Return what an error says, in one line."""
+    return (str(error).splitlines() or [type(error).__name__])[0]
 
 
 def _columns(where: str, split: Any) -> tuple[str, str]:

@@ -89,7 +89,7 @@ def _read(data: Any, size: tuple[int, int] | None, seed: int) -> tuple[Raw, Name
     if isinstance(data, str) and data.startswith("hub:"):
         return from_hub(data.removeprefix("hub:"), size), None
     if isinstance(data, str | os.PathLike):
-        path = Path(data)
+        path = Path(data).expanduser()
         if path.exists():
             return _with_name(_read_path(path, size), path)
         return _read_absent(str(data), size), None
