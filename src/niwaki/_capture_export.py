@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import re
 import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -115,7 +116,8 @@ def to_onnx(
         except errors.OnnxExporterError as error:
             raise UnsupportedOpError(
                 where,
-                f"every operation must have an ONNX form: {_cause(error)}",
+                "every operation must have an ONNX form",
+                got=_untranslated(error),
                 fix="Write the layer with other operations",
             ) from error
     return result.exported_program, result.model
@@ -133,6 +135,17 @@ def _quiet() -> Generator[None]:
             yield
     finally:
         log.setLevel(level)
+
+
+def _untranslated(error: BaseException) -> str:
+    """Return operation and node that the exporter stopped at, or else its innermost error."""
+    cause: BaseException | None = error
+    while cause is not None:
+        found = re.search(r"translating node %(\w+) .*?target=([\w.]+)", str(cause))
+        if found:
+            return f"{found[2]} (node {found[1]})"
+        cause = cause.__cause__
+    return _cause(error)
 
 
 def _cause(error: BaseException) -> str:

@@ -1,8 +1,13 @@
-"""Small Graphs written in ONNX's text form, and ONNX Runtime as the judge."""
+"""Small Graphs in ONNX's text form, with ONNX Runtime and the qonnx package as judges."""
 
 from __future__ import annotations
 
+import os
+import subprocess
+import venv
 from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,6 +17,10 @@ import onnxruntime as ort
 import pytest
 from numpy.typing import NDArray
 
+from niwaki import graph
+
+ROOT = Path(__file__).parents[2]
+ENVIRONMENTS = ROOT / "tests" / "environments"
 HEADER = '<ir_version: 8, opset_import: ["": 18, "niwaki": 1, "qonnx.custom_op.general": 1]>\n'
 
 
@@ -106,3 +115,48 @@ def integer_graph(parse: Callable[[str], ir.Model], rng: np.random.Generator) ->
         value.shape, value.dtype = ir.Shape(array.shape), value.const_value.dtype
         model.graph.register_initializer(value)
     return model
+
+
+@pytest.fixture(scope="session")
+def qonnx_python() -> Path:
+    """Return a Python that has qonnx: $NIWAKI_QONNX_PYTHON, or one made under build/ by pip.
+
+    qonnx needs onnx 1.19.1, older than ours: hence an environment of its own.
+    """
+    if given := os.environ.get("NIWAKI_QONNX_PYTHON"):
+        return Path(given)
+    folder = ROOT / "build" / "qonnx-venv"
+    python = folder / "bin" / "python"
+    done = folder / "complete"
+    if not done.is_file():
+        venv.create(folder, with_pip=True, clear=True)
+        wanted = ENVIRONMENTS / "qonnx_requirements.txt"
+        pip = [str(python), "-m", "pip", "install", "--quiet", "--requirement", str(wanted)]
+        made = subprocess.run(pip, capture_output=True, text=True, check=False)
+        if made.returncode:
+            reason = f"pip can't install qonnx: {made.stderr.strip()[-300:]}"
+            if os.environ.get("NIWAKI_REQUIRE_TOOLS") == "1":
+                pytest.fail(reason)
+            pytest.skip(reason)
+        done.touch()
+    return python
+
+
+@pytest.fixture
+def run_qonnx(qonnx_python, tmp_path):
+    """Return a function that runs (model, feeds) in the qonnx package's executor, inlined."""
+    return partial(_run_qonnx, qonnx_python, tmp_path)
+
+
+def _run_qonnx(python, folder, model, feeds):
+    graph.save(model, folder / "model.onnx", inline=True)
+    np.savez(folder / "inputs.npz", **feeds)
+    script = ENVIRONMENTS / "qonnx_run.py"
+    files = [folder / name for name in ("model.onnx", "inputs.npz", "outputs.npz")]
+    environment = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
+    done = subprocess.run(
+        [python, script, *files], capture_output=True, text=True, check=False, env=environment
+    )
+    assert done.returncode == 0, done.stderr
+    with np.load(files[2]) as file:
+        return dict(file)

@@ -21,7 +21,9 @@ def test_requantize_rounds_halves_up_and_negatives_down():
     np.testing.assert_array_equal(got, [-2, -1, 0, 1, 2])
 
 
-@given(st.lists(st.tuples(ACC, MULTIPLIER), min_size=1, max_size=3), BIAS, st.integers(1, 40), RANGE)
+@given(
+    st.lists(st.tuples(ACC, MULTIPLIER), min_size=1, max_size=3), BIAS, st.integers(1, 40), RANGE
+)
 def test_requantize_equals_python_integers(terms, bias, shift, limits):
     lo, hi = limits
     total = sum(acc * m for acc, m in terms) + bias + (1 << (shift - 1))

@@ -136,5 +136,7 @@ def test_what_has_no_body_is_refused(parse):
     with pytest.raises(UnsupportedOpError, match=r"\[node odd\] Quant must .* ROUND, got CEIL"):
         attach_functions(model)
     model = parse(text.format("Trunc"))
-    with pytest.raises(UnsupportedOpError, match=r"\[node odd\].*got qonnx.custom_op.general.Trunc"):
+    with pytest.raises(
+        UnsupportedOpError, match=r"\[node odd\].*got qonnx.custom_op.general.Trunc"
+    ):
         attach_functions(model)
