@@ -6,7 +6,5 @@
 NB_MODULE(_core, m) {
   m.doc() = "The C++ core: kernels and engine. Use niwaki.runtime instead.";
   niwaki::bind_kernels(m);
-#ifdef NIWAKI_HAS_ENGINE
   niwaki::bind_engine(m);
-#endif
 }

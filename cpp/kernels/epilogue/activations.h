@@ -44,6 +44,12 @@ inline float clamp(float x, float lo, float hi) {
 
 inline float sigmoid(float x) { return 1.0F / (1.0F + exp_bounded(-x)); }
 
+// Below -87 sigmoid() stops falling, so x must stop as well.
+inline float silu(float x) {
+  const float bounded = x < -87.0F ? -87.0F : x;
+  return bounded * sigmoid(bounded);
+}
+
 // tanh(x) = (1 - e) / (1 + e) with e = exp(-2|x|), and its odd series where that would cancel.
 inline float tanh_bounded(float x) {
   const float size = std::fabs(x);
@@ -87,7 +93,7 @@ inline void activate(float* row, std::int64_t count, const Activation& activatio
     case ActivationKind::hard_swish:
       return map(row, count, [](float x) { return x * clamp(x / 6.0F + 0.5F, 0.0F, 1.0F); });
     case ActivationKind::silu:
-      return map(row, count, [](float x) { return x * sigmoid(x); });
+      return map(row, count, silu);
     case ActivationKind::tanh:
       return map(row, count, tanh_bounded);
   }

@@ -8,6 +8,9 @@ namespace {
 
 template <class In, class Out>
 void copy_row(const In* input, Out* output, std::int64_t count, std::int64_t stride) {
+  if (count == 0) {
+    return;  // memcpy takes no null pointers, not even for nothing
+  }
   if constexpr (std::is_same_v<In, Out>) {
     if (stride == 1) {
       std::memcpy(output, input, static_cast<std::size_t>(count) * sizeof(Out));
