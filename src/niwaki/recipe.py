@@ -44,8 +44,8 @@ class Part(BaseModel):
 class ModelPart(Part):
     """Say which network: a known name, or a file and the function in it that makes one."""
 
-    spec: str = Field(min_length=1)
-    """A name of ``niwaki list models``, or ``file.py:function``."""
+    spec: Annotated[str, Field(min_length=1)] | None = None
+    """A name of ``niwaki list models``, or ``file.py:function``; None is the data set's default."""
     weights: str | None = None
     """Trained weights to start from: a ``.safetensors`` or ``.npz`` file."""
     num_classes: Several | None = None
@@ -142,8 +142,9 @@ class Recipe(Part):
         [recipe] train.epochs must be greater than or equal to 0, got -1.
     """
 
-    model: Annotated[ModelPart, BeforeValidator(lambda v: _one_key(v, "spec"))] | None = None
-    """None is the data set's default network."""
+    model: Annotated[ModelPart, BeforeValidator(lambda v: _one_key(v, "spec"))] = Field(
+        default_factory=lambda: ModelPart()
+    )
     data: str = Field(default="digits", min_length=1)
     """A name of ``niwaki list data``, an ``.npz`` file, or a folder of idx files or of images."""
     method: Annotated[MethodPart, BeforeValidator(lambda v: _one_key(v, "name"))] = Field(

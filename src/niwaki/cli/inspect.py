@@ -37,11 +37,9 @@ def inspect_target(
 
     engine = open_engine(target, threads=threads, input_shape=input_shape)
     program = engine.program
-    kernels = {info.name: info for info in engine.explain()}
     layers: list[dict[str, Any]] = []
     counted = work(program)
-    for layer in counted:
-        info = kernels.get(layer.name)
+    for layer, info in zip(counted, engine.explain(), strict=True):
         layers.append(
             {
                 "name": layer.name,
@@ -52,8 +50,8 @@ def inspect_target(
                 "bytes": layer.bytes,
                 "multiplications": layer.multiplications,
                 "binary_operations": layer.binary_operations,
-                "kernel": info.kernel if info is not None else "",
-                "reason": info.reason if info is not None else "",
+                "kernel": info.kernel,
+                "reason": info.reason,
             }
         )
     return {

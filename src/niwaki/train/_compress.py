@@ -7,20 +7,15 @@ arithmetic) -> program -> measure -> report -> verify -> artifact, written whole
 
 from __future__ import annotations
 
-import tempfile
 import time
-from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from niwaki.errors import InfeasibleError
-from niwaki.report import Report
-from niwaki.targets import machine_info, versions
+from niwaki.errors import InfeasibleError, NiwakiError
 from niwaki.train._compress_budget import keep_budget
 from niwaki.train._compress_job import Job, prepare_job
-from niwaki.train._compress_measure import Variant, engine_confusion, latencies, result_of
-from niwaki.train._compress_stages import dense_variant, method_variant, state_arrays
+from niwaki.train._compress_result import CompressResult as CompressResult, write_result
+from niwaki.train._compress_stages import dense_variant, method_variant
 from niwaki.train._compress_work import Work, check_same, work_folder
 
 if TYPE_CHECKING:
@@ -29,16 +24,7 @@ if TYPE_CHECKING:
     from niwaki.artifact import Artifact
     from niwaki.planner import Budget
     from niwaki.recipe import Recipe
-
-
-@dataclass(frozen=True)
-class CompressResult:
-    """Hold what `compress` made."""
-
-    artifact: Artifact
-    """The folder that was written."""
-    report: Report
-    """What was measured."""
+    from niwaki.train._compress_measure import Variant
 
 
 def compress(
@@ -85,9 +71,14 @@ def compress(
     work = Work.start(out, job.recipe, resume=resume, force=force)
     try:
         variants, kept = _train_all(job, work, progress)
-        result = _finish(job, work, variants, kept, begin)
+        seconds = time.monotonic() - begin
+        result = write_result(job, out, variants, kept, seconds)
+        _keep_logs(work, result.artifact)
     except InfeasibleError:
         work.remove()  # training on wouldn't change the answer
+        raise
+    except NiwakiError:
+        work.abandon()
         raise
     work.remove()
     return result
@@ -117,52 +108,7 @@ def _train_all(job: Job, work: Work, progress: bool) -> tuple[list[Variant], dic
     return [dense, *others, ours], kept
 
 
-def _finish(
-    job: Job, work: Work, variants: list[Variant], kept: dict[str, Any], begin: float
-) -> CompressResult:
-    """Measure, report, verify and write."""
-    from niwaki.artifact import Artifact
-    from niwaki.runtime import Engine
-
-    ours = variants[-1]
-    # With the sparsity that the budget chose, the stored recipe gives the same network again.
-    recipe = job.recipe.merged({"sparsity": ours.sparsity})
-    threads = job.recipe.threads
-    image = job.images("test", 1)
-    confusion = engine_confusion(Engine(ours.forms.program, threads=threads), job.data)
-    ours.accuracy = confusion.diagonal().sum() / confusion.sum()
-    batch = job.images("test", job.recipe.bench.batch)
-    with tempfile.TemporaryDirectory() as folder:
-        timed = latencies(variants, Path(folder), batch, job.recipe.bench, threads)
-    report = Report(
-        title=f"{job.model_name} on {job.data.name}: {job.recipe.method.name}, {ours.form} form",
-        model=job.model_name,
-        data=job.data.name,
-        method=job.recipe.method.name,
-        form=ours.form,
-        variants=[result_of(variant, timed[variant.name], image) for variant in variants],
-        classes=list(job.data.classes),
-        confusion=confusion.tolist(),
-        recipe=recipe.to_yaml(),
-        seeds=[job.recipe.train.seed],
-        versions=versions(),
-        machine=machine_info(),
-        budget=kept,
-        created=datetime.now(UTC).isoformat(timespec="seconds"),
-        seconds=round(time.monotonic() - begin, 1),
-    )
-    golden = job.images("test", job.recipe.golden_images)
-    artifact = Artifact.write(
-        work.out,
-        model=ours.forms.graph,
-        program=ours.forms.program,
-        state=state_arrays(ours.forms.trained),
-        recipe=recipe,
-        report=report,
-        golden_inputs=golden,
-        golden_values=ours.forms.recorder(golden),
-        force=True,  # asked for, or refused, before the work began
-    )
+def _keep_logs(work: Work, artifact: Artifact) -> None:
+    """Move the TensorBoard logs into the result."""
     if work.stage("logs").is_dir():
         work.stage("logs").replace(artifact.folder / "logs")
-    return CompressResult(artifact, report)

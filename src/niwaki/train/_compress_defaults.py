@@ -9,8 +9,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from niwaki.errors import InputError
-
 if TYPE_CHECKING:
     from niwaki.recipe import Recipe
 
@@ -23,7 +21,7 @@ class Defaults:
     """Hold the settings of one data set."""
 
     model: str | None
-    """The network; None has to be given."""
+    """The network; None: it has to be given."""
     dense_epochs: int
     epochs: int
     batch_size: int = 128
@@ -61,23 +59,14 @@ def resolve(recipe: Recipe, *, own_model: bool = False) -> Recipe:
         own_model: A module was handed over from Python; the recipe names none.
 
     Returns:
-        A recipe without open settings; the sparsity stays open where a budget is to choose it.
-
-    Raises:
-        InputError: Data of the user's own, and no network for it.
+        A recipe without open settings, but for the sparsity where a budget is to choose it, and the
+        network where it was handed over or data of the user's own has no default.
     """
     row = settings_for(recipe.data)
     changes: dict[str, Any] = {}
-    if recipe.model is None and not own_model:
-        if row.model is None:
-            raise InputError(
-                "compress",
-                "data of your own needs a network",
-                got=f"data {recipe.data!r} and no model",
-                fix="Give --model NAME or --model file.py:function",
-            )
+    if recipe.model.spec is None and not own_model and row.model is not None:
         changes["model"] = {"spec": row.model}
-    has_weights = own_model or (recipe.model is not None and recipe.model.weights is not None)
+    has_weights = own_model or recipe.model.weights is not None
     train = recipe.train
     wanted = {
         "dense_epochs": 0 if has_weights else row.dense_epochs,

@@ -110,11 +110,19 @@ def prepare_job(
         methods.METHODS.get(name)
     sparsity = SPARSITY if resolved.sparsity is None else resolved.sparsity
     make_method(resolved, resolved.method.name, sparsity)
-    network, name = _network(model, resolved)
+    network = copy.deepcopy(model) if isinstance(model, nn.Module) else None
     found = _load(data, resolved, network)
+    name = type(network).__name__ if network is not None else resolved.model.spec
+    if name is None:
+        raise InputError(
+            "compress",
+            "data of your own needs a network",
+            got=f"data {resolved.data!r} and no model",
+            fix="Give --model NAME or --model file.py:function",
+        )
     if network is None:
-        network = _build(resolved, found)
-    _try(network, found, name)
+        network = _build(resolved, found, name)
+    check_network(network, found, name)
     job = Job(resolved, found, network.eval(), name)
     _try_method(job, sparsity)
     return job
@@ -178,47 +186,39 @@ def nest(flat: dict[str, Any]) -> dict[str, Any]:
     return nested
 
 
-def _network(model: nn.Module | str | None, recipe: Recipe) -> tuple[nn.Module | None, str]:
-    """Return a copy of the user's module, or None where the data set must be known first."""
-    if isinstance(model, nn.Module):
-        return copy.deepcopy(model), type(model).__name__
-    assert recipe.model is not None, "resolve() gives every recipe a model"
-    return None, recipe.model.spec
-
-
 def _load(data: Any, recipe: Recipe, network: nn.Module | None) -> DataSet:
     """Load the data with the normalisation that the network's published weights want."""
     wanted = None
     if network is not None:
         wanted = models.normalization(network)
-    elif recipe.model is not None and recipe.model.weights is not None:
+    elif recipe.model.weights is not None:
         if not Path(recipe.model.weights).is_file():
             raise InputError(
                 "weights", "the weights must be a file that exists", got=recipe.model.weights
             )
-        wanted = models.normalization(models.from_spec(recipe.model.spec))
+        if recipe.model.spec is not None:
+            wanted = models.normalization(models.from_spec(recipe.model.spec))
     return load(
         recipe.data if data is None or isinstance(data, str | Path) else data,
         seed=recipe.train.seed,
-        num_classes=None if recipe.model is None else recipe.model.num_classes,
+        num_classes=recipe.model.num_classes,
         augment=recipe.train.augment,
         mean=None if wanted is None else wanted["mean"],
         std=None if wanted is None else wanted["std"],
     )
 
 
-def _build(recipe: Recipe, data: DataSet) -> nn.Module:
-    assert recipe.model is not None, "resolve() gives every recipe a model"
+def _build(recipe: Recipe, data: DataSet, spec: str) -> nn.Module:
     channels, height, width = data.shape
-    if height != width and ":" not in recipe.model.spec and not recipe.model.spec.endswith(".py"):
+    if height != width and ":" not in spec and not spec.endswith(".py"):
         raise ShapeError(
-            f"model {recipe.model.spec}",
+            f"model {spec}",
             "pictures must be square for a known network",
             got=f"{height} x {width}",
             fix="Resize them, or give a network of your own",
         )
     network = models.from_spec(
-        recipe.model.spec,
+        spec,
         num_classes=data.num_classes,
         in_channels=channels,
         input_size=height,
@@ -229,8 +229,13 @@ def _build(recipe: Recipe, data: DataSet) -> nn.Module:
     return network
 
 
-def _try(network: nn.Module, data: DataSet, name: str) -> None:
-    """Run the network once on two pictures; what it says about shapes is the user's to read."""
+def check_network(network: nn.Module, data: DataSet, name: str) -> None:
+    """Run a network once on two pictures, in evaluation mode.
+
+    Raises:
+        ValueDomainError: A weight is NaN or infinite.
+        ShapeError: It doesn't take the pictures, or doesn't give one logit a class.
+    """
     where = f"model {name}"
     for key, tensor in network.state_dict().items():
         if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):

@@ -164,10 +164,9 @@ def result_of(variant: Variant, latency: dict[str, Timing], x: np.ndarray) -> Va
 
     counted = work(variant.forms.program)
     sums = total(counted)
-    infos = {info.name: info for info in Engine(variant.forms.program).explain(x)}
+    infos = Engine(variant.forms.program).explain(x)
     layers: list[LayerResult] = []
-    for layer in counted:
-        info = infos.get(layer.name)
+    for layer, info in zip(counted, infos, strict=True):
         layers.append(
             LayerResult(
                 name=layer.name,
@@ -177,11 +176,11 @@ def result_of(variant: Variant, latency: dict[str, Timing], x: np.ndarray) -> Va
                 nonzeros=layer.nonzeros,
                 binary_weights=layer.binary_weights,
                 format=layer.format,
-                kernel="" if info is None else info.kernel,
+                kernel=info.kernel,
                 bytes=layer.bytes,
                 multiplications=layer.multiplications,
                 binary_operations=layer.binary_operations,
-                ms=None if info is None else info.ms,
+                ms=info.ms,
             )
         )
     return VariantResult(

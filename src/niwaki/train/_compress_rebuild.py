@@ -28,7 +28,7 @@ def rebuild(folder: str | Path) -> nn.Module:
     """
     artifact = Artifact.open(folder)
     recipe = artifact.recipe
-    if recipe.model is None:
+    if recipe.model.spec is None:
         raise InputError("rebuild", "the recipe must name the network", got="one made in Python")
     if artifact.form != "float":
         raise InputError("rebuild", "the form must be float for torch to run it", got=artifact.form)

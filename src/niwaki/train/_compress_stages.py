@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import numpy as np
-    from torch import nn
 
     from niwaki.runtime import Program
     from niwaki.train._compress_job import Job
@@ -175,11 +174,6 @@ def curves(history: History) -> Curves:
         accuracy=[row.test_accuracy for row in rows],
         sparsity=[row.sparsity for row in rows],
     )
-
-
-def state_arrays(network: nn.Module) -> dict[str, np.ndarray]:
-    """Return a network's state dict as arrays, for ``model.safetensors``."""
-    return {key: value.detach().cpu().numpy() for key, value in network.state_dict().items()}
 
 
 def _logs(work: Work, stage: str) -> Path | None:

@@ -75,6 +75,11 @@ class Work:
         """Return the folder for one stage's checkpoints."""
         return self.folder / name
 
+    def abandon(self) -> None:
+        """Leave after an error: keep the folder only if it has a checkpoint to go on from."""
+        if not any(self.folder.glob("*/step-*/state.json")):
+            self.remove()
+
     def remove(self) -> None:
         """Remove the work folder: the run is over."""
         shutil.rmtree(self.folder)

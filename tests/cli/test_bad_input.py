@@ -1,0 +1,306 @@
+"""Bad input: exit code 2, exactly one clear line, nothing half-written."""
+
+from __future__ import annotations
+
+import resource
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from niwaki.cli import run_verb
+
+# Names that exist, so that only what a test breaks is broken.
+QUICK = ("compress", "--quiet", "--dense-epochs", 0, "--epochs", 0)
+
+
+# Files.
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("compile", "none.onnx"),
+        ("inspect", "none.nwk"),
+        ("run", "none", "x.png"),
+        ("bench", "none.nwk"),
+        ("verify", "none"),
+        ("report", "none"),
+        ("export", "none.onnx", "--out", "a.onnx"),
+        ("compress", "--recipe", "none.yaml"),
+        ("compress", "--weights", "none.npz"),
+        ("compress", "--data", "none/none.npz"),
+        ("compress", "--data", "digits", "--model", "none.py:make"),
+        ("list", "methods", "--plugin", "none.py"),
+    ],
+)
+def test_a_missing_file(refused, words):
+    line = refused(*words)
+    assert "none" in line
+    assert "exist" in line or "must be a file that can be read" in line
+
+
+def test_a_missing_picture(refused, tmp_path, small_nwk):
+    small_nwk(tmp_path / "m.nwk")
+    assert "none.npy" in refused("run", "m.nwk", "none.npy")
+
+
+def test_not_an_onnx_file(refused, tmp_path):
+    (tmp_path / "text.onnx").write_text("this is not a model")
+    assert "text.onnx" in refused("compile", "text.onnx")
+    assert "must be .nwk or .onnx" in refused("inspect", __file__)
+
+
+def test_an_unsupported_op_is_named_with_its_node(refused, tmp_path, small_onnx):
+    small_onnx(tmp_path / "m.onnx", op="Det")
+    line = refused("compile", "m.onnx")
+    assert "Det" in line
+
+
+def test_nan_in_the_weights_of_an_onnx_file(refused, tmp_path, small_onnx):
+    small_onnx(tmp_path / "m.onnx", weight=float("nan"))
+    assert "finite" in refused("compile", "m.onnx")
+
+
+def test_nan_in_the_weights_of_a_network(refused, tmp_path, user_network, small_data):
+    from safetensors.torch import save_file
+
+    from niwaki.models import from_spec
+
+    state = from_spec(f"{user_network}:make").state_dict()
+    state["stem.weight"][0, 0, 0, 0] = float("nan")
+    save_file(state, tmp_path / "w.safetensors")
+    small_data(tmp_path / "d.npz")
+    line = refused(
+        *QUICK, "--data", "d.npz", "--model", "mine.py:make", "--weights", "w.safetensors"
+    )
+    assert "stem.weight" in line
+    assert "finite" in line
+
+
+@pytest.mark.parametrize("keep", [0, 7, 100, -64, -1])
+def test_a_truncated_nwk(refused, tmp_path, keep, small_nwk):
+    path = small_nwk(tmp_path / "m.nwk")
+    path.write_bytes(path.read_bytes()[:keep])
+    assert "m.nwk" in refused("inspect", "m.nwk")
+
+
+def test_a_nwk_of_a_newer_version(refused, tmp_path, small_nwk):
+    path = small_nwk(tmp_path / "m.nwk")
+    path.write_bytes(path.read_bytes().replace(b'"version":"1"', b'"version":"2"', 1))
+    line = refused("inspect", "m.nwk")
+    assert "version" in line
+    assert "2" in line
+
+
+# What a network is fed.
+
+
+@pytest.mark.parametrize(
+    ("array", "told"),
+    [
+        (np.zeros((1, 1, 7, 6), np.float32), "(N, 1, 6, 6)"),
+        (np.zeros((1, 6, 6), np.float32), "(N, 1, 6, 6)"),
+        (np.zeros((1, 1, 6, 6), np.float64), "float32"),
+        (np.zeros((1, 1, 6, 6), np.uint8), "float32"),
+    ],
+)
+def test_a_wrong_shape_or_dtype(refused, tmp_path, array, told, small_nwk):
+    small_nwk(tmp_path / "m.nwk")
+    np.save(tmp_path / "x.npy", array)
+    assert told in refused("run", "m.nwk", "x.npy")
+
+
+@pytest.mark.parametrize("shape", ["1,28", "1,0,28", "a,b,c", "1,-1,1"])
+def test_an_input_shape_that_is_none(refused, tmp_path, shape, small_onnx):
+    small_onnx(tmp_path / "m.onnx")
+    assert "C,H,W" in refused("compile", "m.onnx", f"--input-shape={shape}")
+
+
+def test_pictures_for_a_file_without_preprocessing(refused, tmp_path, small_onnx):
+    small_onnx(tmp_path / "m.onnx")
+    assert "preprocessing" in refused("run", "m.onnx", "photo.png")
+
+
+# Data.
+
+
+def test_an_empty_data_set(refused, tmp_path):
+    images = np.zeros((0, 8, 8, 3), np.uint8)
+    np.savez(tmp_path / "d.npz", images=images, labels=np.zeros(0, np.int64))
+    line = refused(*QUICK, "--data", "d.npz", "--model", "resnet20")
+    assert "d.npz" in line
+    (tmp_path / "empty").mkdir()
+    refused(*QUICK, "--data", "empty", "--model", "resnet20")
+
+
+def test_labels_out_of_range(refused, tmp_path):
+    images = np.zeros((8, 8, 8, 3), np.uint8)
+    np.savez(tmp_path / "d.npz", images=images, labels=np.array([0, 1, 0, 1, 0, 1, 0, -1]))
+    assert "labels" in refused(*QUICK, "--data", "d.npz", "--model", "resnet20")
+
+
+def test_fewer_outputs_than_labels(refused, tmp_path, small_data):
+    network = tmp_path / "two.py"
+    network.write_text(
+        "from torch import nn\n"
+        "def make():\n"
+        "    return nn.Sequential(nn.Flatten(), nn.Linear(432, 8), nn.ReLU(), nn.Linear(8, 2))\n"
+    )
+    small_data(tmp_path / "d.npz")
+    assert "4 outputs" in refused(*QUICK, "--data", "d.npz", "--model", "two.py:make")
+
+
+def test_a_network_that_does_not_take_the_pictures(refused, tmp_path, small_data):
+    network = tmp_path / "one.py"
+    network.write_text("from torch import nn\ndef make():\n    return nn.Linear(3, 4)\n")
+    small_data(tmp_path / "d.npz")
+    assert "(2, 3, 12, 12)" in refused(*QUICK, "--data", "d.npz", "--model", "one.py:make")
+
+
+def test_data_of_ones_own_without_a_network(refused, tmp_path, small_data):
+    small_data(tmp_path / "d.npz")
+    assert "--model" in refused(*QUICK, "--data", "d.npz")
+
+
+# Names and settings.
+
+
+@pytest.mark.parametrize(
+    ("option", "known"),
+    [("--method", "bap, magnitude"), ("--model", "lenet5-caffe"), ("--data", "digits")],
+)
+def test_an_unknown_name_lists_the_known_ones(refused, option, known):
+    line = refused(*QUICK, option, "nonesuch")
+    assert known in line
+    assert "nonesuch" in line
+
+
+def test_an_unknown_name_to_compare_with(refused):
+    assert "bap, magnitude" in refused(*QUICK, "--compare", "nonesuch")
+
+
+def test_an_unknown_list(refused):
+    assert "methods" in refused("list", "nonesuch")
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("sparsty: 0.9", "sparsty"),
+        ("train: {epoch: 3}", "epoch"),
+        ("sparsity: 1.5", "1.5"),
+        ("train: {lr: -1}", "train.lr"),
+        ("form: int4", "int4"),
+        ("method: {name: bap, options: {windw: 1}}", "windw"),
+        ("- a list", "keys and values"),
+        ("a: [", "YAML"),
+    ],
+)
+def test_a_recipe_with_an_unknown_key_or_a_bad_value(refused, tmp_path, text, told):
+    (tmp_path / "r.yaml").write_text(text)
+    assert told in refused("compress", "--recipe", "r.yaml")
+
+
+@pytest.mark.parametrize("sparsity", ["-0.1", "1.1", "nan"])
+@pytest.mark.parametrize("method", ["bap", "magnitude"])
+def test_a_sparsity_outside_zero_to_one(refused, sparsity, method):
+    line = refused(*QUICK, "--method", method, f"--sparsity={sparsity}")
+    assert "sparsity" in line
+    assert sparsity in line
+
+
+def test_a_sparsity_of_one_without_a_second_branch(refused):
+    line = refused(*QUICK, "--method", "magnitude", "--sparsity", "1")
+    assert "second branch" in line
+
+
+@pytest.mark.parametrize(
+    "words", [("--size-kb", "0"), ("--size-kb=-1",), ("--max-accuracy-drop=-1",), ("--epochs=-1",)]
+)
+def test_a_budget_or_setting_outside_its_range(refused, words):
+    assert "must be" in refused("compress", *words)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        (),
+        ("nonesuch",),
+        ("compress", "--nonesuch"),
+        ("compress", "--sparsity", "much"),
+        ("verify",),
+    ],
+)
+def test_wrong_usage(niwaki, words):
+    outcome = niwaki(*words)
+    assert outcome.code == 2
+    assert outcome.err.count("\n") <= 1
+    if words:
+        assert "--help" in outcome.err
+
+
+# Where to.
+
+
+@pytest.mark.parametrize("out", ["file", "file/under", "file/under/that"])
+def test_an_output_path_at_or_under_a_regular_file(refused, tmp_path, out, small_onnx):
+    (tmp_path / "file").write_text("mine")
+    assert "folder" in refused(*QUICK, "--out", out)
+    if out != "file":
+        small_onnx(tmp_path / "m.onnx")
+        assert "folder" in refused("compile", "m.onnx", "--out", f"{out}.nwk")
+        assert "folder" in refused("export", "m.onnx", "--out", f"{out}.onnx")
+
+
+def test_an_output_folder_that_holds_other_things(refused, tmp_path):
+    (tmp_path / "home").mkdir()
+    (tmp_path / "home" / "diary.txt").write_text("mine")
+    for more in ((), ("--resume",), ("--force",)):
+        assert "other things" in refused(*QUICK, "--out", "home", *more)
+
+
+def test_an_unfinished_run_is_neither_lost_nor_taken_up_unasked(refused, tmp_path):
+    (tmp_path / "out.work").mkdir()
+    (tmp_path / "out.work" / "recipe.yaml").write_text("sparsity: 0.5\n")
+    assert "--resume" in refused(*QUICK, "--out", "out")
+    assert "that of the stopped run" in refused(*QUICK, "--out", "out", "--resume")
+
+
+LIMIT = 30_000
+"""Bytes a file may have: room for a recipe, none for a checkpoint."""
+
+
+def _limited() -> None:
+    resource.setrlimit(resource.RLIMIT_FSIZE, (LIMIT, LIMIT))
+
+
+def test_a_full_disk_while_training(tmp_path, listing):
+    words = [*map(str, QUICK), "--out", "out", "--compare", "none"]
+    done = subprocess.run(
+        [sys.executable, "-c", "from niwaki.cli import main; main()", *words],
+        cwd=tmp_path,
+        preexec_fn=_limited,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2, done.stderr
+    assert done.stdout == ""
+    assert "writable" in done.stderr
+    assert done.stderr.count("\n") == 1, done.stderr
+    assert listing(tmp_path) == {}
+
+
+def test_a_full_disk_while_packing(tmp_path, small_onnx, listing):
+    small_onnx(tmp_path / "m.onnx")
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    before = listing(tmp_path)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, hard))
+    try:
+        code = run_verb(["compile", str(tmp_path / "m.onnx")])
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert code == 2
+    assert listing(tmp_path) == before
