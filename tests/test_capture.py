@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import onnx
 import onnxruntime as ort
@@ -265,3 +267,15 @@ def test_export_writes_the_engines_file(binary_graph, tmp_path):
 
     capture.export(binary_graph, tmp_path / "a.nwk")
     assert nwk.read(tmp_path / "a.nwk").header["form"] == "float"
+
+
+def test_export_takes_an_artifacts_files(binary_graph, tmp_path):
+    folder = tmp_path / "artifact"
+    folder.mkdir()
+    graph.save(binary_graph, folder / "model.onnx")
+    (folder / "model.nwk").write_bytes(b"packed, with preprocessing and classes")
+    artifact = SimpleNamespace(folder=folder)
+    capture.export(SimpleNamespace(artifact=artifact), tmp_path / "a.onnx")
+    assert (tmp_path / "a.onnx").read_bytes() == (folder / "model.onnx").read_bytes()
+    capture.export(artifact, tmp_path / "a.nwk")
+    assert (tmp_path / "a.nwk").read_bytes() == (folder / "model.nwk").read_bytes()

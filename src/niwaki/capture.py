@@ -16,6 +16,7 @@ from niwaki import graph
 from niwaki._capture_export import as_inputs, evaluating, export_program, to_onnx
 from niwaki._capture_markers import binary_bits as binary_bits, bipolar as bipolar
 from niwaki._capture_readers import Consumers as Consumers, consumers as consumers
+from niwaki._files import write_bytes
 from niwaki.errors import InputError
 
 if TYPE_CHECKING:
@@ -36,6 +37,10 @@ class Recorder:
     def __init__(self, program: torch.export.ExportedProgram, names: Sequence[str]) -> None:
         self._module = program.module(check_guards=False)
         self._names = frozenset(names)
+        # A network trained on an accelerator stays there.
+        tensors = [*program.state_dict.values(), *program.constants.values()]
+        devices = [item.device for item in tensors if isinstance(item, torch.Tensor)]
+        self._device = devices[0] if devices else torch.device("cpu")
 
     def __call__(self, *x: Tensor | NDArray[Any]) -> dict[str, NDArray[Any]]:
         """Return torch's value of every value of the Graph, by name.
@@ -45,7 +50,7 @@ class Recorder:
         """
         keeper = _Keeper(self._module, self._names)
         with torch.no_grad():
-            keeper.run(*(torch.as_tensor(array) for array in x))
+            keeper.run(*(torch.as_tensor(array, device=self._device) for array in x))
         return keeper.kept
 
 
@@ -116,7 +121,12 @@ def export(
         raise InputError(
             "export", "the format must be one of onnx, qonnx, nwk", got=repr(kind or path.name)
         )
-    found = _graph_of(model, example_inputs)
+    folder = getattr(getattr(model, "artifact", model), "folder", None)
+    if folder is not None and kind == "nwk":
+        # The artifact's own file also knows preprocessing and classes.
+        write_bytes(path, (Path(folder) / "model.nwk").read_bytes())
+        return
+    found = graph.load(Path(folder) / "model.onnx") if folder else _graph_of(model, example_inputs)
     if kind == "nwk":
         from niwaki import runtime
         from niwaki.runtime import nwk
@@ -135,12 +145,8 @@ def _graph_of(model: Any, example_inputs: Tensor | Sequence[Tensor] | None) -> i
                 "export", "a module needs example_inputs", fix="Pass one batch of its input"
             )
         return to_graph(model, example_inputs)[0]
-    artifact = getattr(model, "artifact", model)
-    folder = getattr(artifact, "path", None)
-    if folder is None:
-        raise InputError(
-            "export",
-            "the model must be a torch.nn.Module, an onnx_ir.Model, an artifact or a result",
-            got=type(model).__name__,
-        )
-    return graph.load(Path(folder) / "model.onnx")
+    raise InputError(
+        "export",
+        "the model must be a torch.nn.Module, an onnx_ir.Model, an artifact or a result",
+        got=type(model).__name__,
+    )

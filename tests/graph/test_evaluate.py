@@ -116,7 +116,7 @@ def test_auto_pad_equals_onnxruntime(onnxruntime_run, rng, auto_pad, stride):
     compare(one_node("Conv", inputs, out, [w], **kind), {"x": x}, onnxruntime_run, atol=1e-5)
 
 
-POOLS = list(itertools.product([2, 3], [1, 2, 3], [0, 1], [0, 1], [5, 6, 7]))
+POOLS = list(itertools.product([2, 3], [1, 2, 3], [0, 1], [0, 1], [5, 6]))
 
 
 @pytest.mark.parametrize("op_type", ["MaxPool", "AveragePool"])
