@@ -130,6 +130,19 @@ void bind_engine(nb::module_& m) {
       .def_prop_ro("threads", &Engine::threads)
       .def_prop_ro("isa", &Engine::isa)
       .def_prop_ro("memory_bytes", &Engine::memory_bytes)
+      .def_prop_ro(
+          "program_text",
+          [](const Engine& engine) { return text(engine.program().container.program_text); })
+      .def("tensors",
+           [](nb::handle_t<Engine> self) {
+             // Views of the file's bytes, which live as long as the engine.
+             nb::dict tensors;
+             for (const Tensor& tensor : nb::cast<const Engine&>(self).program().tensors) {
+               tensors[text(tensor.name)] = nb::ndarray<nb::numpy, const uint8_t, nb::ndim<1>>(
+                   tensor.data, {tensor.bytes()}, self);
+             }
+             return tensors;
+           })
       .def_prop_ro("layers",
                    [](const Engine& engine) {
                      nb::list layers;

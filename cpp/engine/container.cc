@@ -127,7 +127,7 @@ Container read_container(const std::string& path) {
 }
 
 Container parse_container(AlignedBytes bytes, std::string name) {
-  Container container{std::move(name), std::move(bytes), {}, {}};
+  Container container{std::move(name), std::move(bytes), {}, {}, {}};
   std::string_view file(reinterpret_cast<const char*>(container.bytes.data()),
                         container.bytes.size());
   std::string_view text = check_envelope(file, container.name);
@@ -137,7 +137,8 @@ Container parse_container(AlignedBytes bytes, std::string name) {
   if (program == nullptr || !program->is_string()) {
     throw Error(ErrorKind::kFormat, container.name, "the header must hold a program", "none");
   }
-  container.program = Json::parse(program->string(), container.name);
+  container.program_text = program->string();
+  container.program = Json::parse(container.program_text, container.name);
   const size_t start = kLengthBytes + text.size();
   const size_t limit = file.size() - start;
   size_t offset = 0;

@@ -48,6 +48,7 @@ struct Blob {
 struct Container {
   std::string name;  // what messages call the file
   AlignedBytes bytes;
+  std::string program_text;  // the program's JSON, and the same parsed
   Json program;
   std::vector<Blob> blobs;
 };

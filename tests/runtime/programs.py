@@ -11,8 +11,8 @@ from niwaki.runtime import Program
 class Builder:
     """Collect values, layers and tensors of a program.
 
-    The program's input is f32, value 0. `feed` makes a value of any dtype and shape exist, so that a
-    layer under test can be run alone with `run_layer`.
+    The program's input is f32, value 0. `feed` makes a value of any dtype and shape exist, so that
+    a layer under test can be run alone with `run_layer`.
     """
 
     def __init__(self, input_shape=(1, 1, 1), form="float"):

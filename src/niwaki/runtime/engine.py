@@ -6,6 +6,7 @@ imported, except by `Engine("model.onnx")`, which compiles first.
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,7 @@ from niwaki import _core
 from niwaki.errors import ShapeError, ValueDomainError
 from niwaki.formats.bit_planes import pack_channels, unpack_channels, words_per_pixel
 from niwaki.runtime import nwk
+from niwaki.runtime._check_header import check_header
 from niwaki.runtime.program import TENSOR_DTYPES, Program
 
 if TYPE_CHECKING:
@@ -118,9 +120,8 @@ class Engine:
             data = nwk.to_bytes(self.program, name)
             self._core = _core.Engine.from_bytes(data, name, threads, isa, forced)
         else:
-            # C++ reads the file for itself; the program is read here for its names and shapes.
             self._core = _core.Engine.from_file(str(model), threads, isa, forced)
-            self.program = nwk.read(model)
+            self.program = _program_of(self._core, Path(model).name)
         self._input = self.program.header["inputs"][0]
         self._check_wish(input_shape)
 
@@ -365,6 +366,18 @@ def isas() -> list[str]:
 def _bytes(array: NDArray[Any]) -> NDArray[np.uint8]:
     """Return a contiguous array's memory as bytes."""
     return array.reshape(-1).view(np.uint8)
+
+
+def _program_of(core: _core.Engine, name: str) -> Program:
+    """Return the program that C++ has read: its JSON, and views of its tensors."""
+    header = json.loads(core.program_text)
+    check_header(name, header)
+    raw: dict[str, NDArray[np.uint8]] = core.tensors()
+    tensors = {
+        key: raw[key].view(TENSOR_DTYPES[tensor["dtype"]]).reshape(tensor["shape"])
+        for key, tensor in header["tensors"].items()
+    }
+    return Program(header, tensors)
 
 
 def _compile(path: Path, input_shape: Sequence[int] | None) -> Program:

@@ -23,9 +23,9 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
+from niwaki._core import xxh64
 from niwaki.errors import FormatError, InputError, ValueDomainError
 from niwaki.runtime._check_header import check_header, unique_pairs
-from niwaki.runtime._hash import xxh64
 from niwaki.runtime.program import TENSOR_DTYPES, Program, tensor_dtype
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""XXH64 in Python, for a checkout whose C++ core isn't built yet.
+"""XXH64 in Python, to hold the C++ one against.
 
 Source: Y. Collet, "xxHash fast digest algorithm", specification 0.1.1, section XXH64.
 """
