@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 class Augmented(nn.Module):
-    """Relu(Conv(x, sparse W) + scale * Conv(bits, signs)), as BAP's deployable layer."""
+    """Relu(Conv(x, sparse W) + scale * Conv(bits, signs) + shortcut): BAP's deployable layer."""
 
     def __init__(self, channels: int, outputs: int) -> None:
         super().__init__()
@@ -39,12 +39,11 @@ class Augmented(nn.Module):
         self.sign.data[0] = -1
         self.level = nn.Parameter(torch.rand(channels, 1, 1) * 0.5 - 0.2)
 
-    def forward(self, x):
+    def forward(self, x, shortcut=None):
         bits = binary_bits((x * self.sign >= self.level).to(x.dtype))
         y = functional.conv2d(x, self.weight, self.bias, padding=1)
-        return functional.relu(
-            y + functional.conv2d(bits, bipolar(self.latent), padding=1) * self.scale
-        )
+        y = y + functional.conv2d(bits, bipolar(self.latent), padding=1) * self.scale
+        return functional.relu(y if shortcut is None else y + shortcut)
 
 
 class Small(nn.Module):
@@ -52,11 +51,13 @@ class Small(nn.Module):
         super().__init__()
         self.conv1 = nn.Conv2d(1, 6, 3, padding=1)
         self.conv2 = Augmented(6, 8)
+        self.conv3 = Augmented(8, 8)
         self.fc = nn.Linear(8 * 4 * 4, 5)
 
     def forward(self, x):
         x = functional.max_pool2d(torch.relu(self.conv1(x)), 2)
-        return self.fc(self.conv2(x).flatten(1))
+        x = self.conv2(x)
+        return self.fc(self.conv3(x, shortcut=x).flatten(1))
 
 
 @dataclass
