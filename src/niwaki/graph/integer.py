@@ -15,6 +15,7 @@ from niwaki.errors import InputError
 from niwaki.graph._integer_emit import Emitter
 from niwaki.graph._integer_plan import Plan as Plan, Steps as Steps, make_plan as make_plan
 from niwaki.graph._integer_rule import (
+    MAX_MULTIPLIER as MAX_MULTIPLIER,
     IntegerParameters as IntegerParameters,
     LogitParameters as LogitParameters,
     integer_parameters as integer_parameters,

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from niwaki.graph.layers import view
+from niwaki.graph.passes import run_passes
 from niwaki.runtime._compile_tensors import encode_arrays
 from niwaki.runtime._compile_values import Values
 from niwaki.runtime.program import Program
@@ -35,7 +36,8 @@ def compile_graph(
     """Turn a Graph into the program that the engine runs.
 
     Args:
-        model: The Graph, float or integer, its passes run.
+        model: The Graph, float or integer; unchanged. Passes run on a copy: they leave a canonical
+            Graph as it is, and bring a foreign file into its form.
         input_shape: (C, H, W) or (C,), where the file leaves height or width open.
         preprocess: How an image becomes the input; stored as it is.
         classes: Class names; stored as they are.
@@ -50,7 +52,7 @@ def compile_graph(
 
     Source: niwaki.
     """
-    seen = view(model, input_shape)
+    seen = view(run_passes(model.clone()), input_shape)
     is_integer = any(layer.op in _INTEGER_OPS for layer in seen.layers)
     values = Values(is_integer=is_integer)
     inputs = [values.add(name, "f32", shape) for name, shape in seen.inputs.items()]

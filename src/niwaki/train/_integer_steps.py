@@ -80,10 +80,13 @@ def shift_and_clip(total: Tensor, shift: Tensor, lo: int, hi: int) -> Tensor:
         hi: Largest result.
 
     Example:
-        >>> shift_and_clip(torch.tensor([6.0, -6.0], dtype=torch.float64), torch.tensor(2), -128,
-        127) tensor([ 2., -1.], dtype=torch.float64)
+        >>> total = torch.tensor([6.0, -6.0], dtype=torch.float64)
+        >>> shift_and_clip(total, torch.tensor(2), -128, 127)
+        tensor([ 2., -1.], dtype=torch.float64)
     """
-    result: Any = _ShiftClip.apply(total, torch.ldexp(torch.ones_like(total[:1]), -shift), lo, hi)
+    # Exact, as a vectorised pow need not be.
+    scale = 1.0 / (torch.ones_like(shift, dtype=torch.int64) << shift.long()).double()
+    result: Any = _ShiftClip.apply(total, scale, lo, hi)
     return result
 
 
