@@ -25,8 +25,8 @@ using ReadOnly = nb::ndarray<const uint8_t, nb::ndim<1>, nb::c_contig, nb::devic
 using Writable = nb::ndarray<uint8_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 
 // Names in a damaged file may be any bytes.
-nb::object text(const std::string& bytes) {
-  return nb::steal(
+nb::str text(const std::string& bytes) {
+  return nb::steal<nb::str>(
       PyUnicode_DecodeUTF8(bytes.data(), static_cast<Py_ssize_t>(bytes.size()), "replace"));
 }
 

@@ -347,6 +347,8 @@ StepPtr build_conv(const Program& program, const Layer& layer, int index,
                  "weight must be none exactly where there is no x", storage);
   reader.require(step->x >= 0 || step->bits >= 0, "must have the input x or bits", "neither");
   reader.require(!output.shape.flat, "the output must be (C, H, W)", output.shape.text());
+  reader.require(step->bits < 0 || reader.integer("groups", 1, INT32_MAX, 1) == 1,
+                 "a binary branch must have groups = 1", "more");
   const Window window = reader.window(INT32_MAX);
   step->outputs = output.shape.channels;
   double bound = 0;
@@ -365,8 +367,6 @@ StepPtr build_conv(const Program& program, const Layer& layer, int index,
   }
   if (step->bits >= 0) {
     const Shape& in = reader.value(step->bits).shape;
-    reader.require(reader.integer("groups", 1, INT32_MAX, 1) == 1,
-                   "a binary branch must have groups = 1", "more");
     check_output(reader, in, window, output.shape);
     step->binary = build_binary(reader, choice, step->bits, window, output.shape, *step);
     const auto taps =
