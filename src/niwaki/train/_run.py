@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING
 
 import torch
-from accelerate import Accelerator, PartialState
+from accelerate import Accelerator
 from accelerate.state import AcceleratorState
 from torch import nn
 from torch.nn import functional as F
@@ -35,7 +35,7 @@ def total_steps(dataset: DataSet, settings: TrainSettings) -> int:
         dataset: The data.
         settings: Those given to `fit`.
     """
-    world = PartialState().num_processes
+    world = distributed.start().num_processes
     steps = settings.epochs * batches_per_epoch(
         len(dataset.train), settings.batch_size, world_size=world
     )
@@ -56,7 +56,10 @@ class Run:
         state = AcceleratorState._shared_state
         if state.get("_mixed_precision", settings.mixed_precision) != settings.mixed_precision:
             AcceleratorState._reset_state()  # one process may train at several precisions
-        self.accelerator = Accelerator(mixed_precision=settings.mixed_precision)
+        distributed.start()
+        self.accelerator = Accelerator(
+            cpu=distributed.uses_cpu(), mixed_precision=settings.mixed_precision
+        )
         self.device = self.accelerator.device
         self.came_on = next((p.device for p in model.parameters()), torch.device("cpu"))
         self.model, self.dataset, self.settings, self.session = model, dataset, settings, session
@@ -215,7 +218,7 @@ def _make_optimizer(
 def _check_session(session: Session, model: nn.Module, total: int) -> None:
     if session.model is not model:
         raise ValueDomainError("train", "the session must be of the model that is trained")
-    if session.total_steps != total:
+    if session.total_steps != max(1, total):  # a session has no length 0
         raise ValueDomainError(
             "train",
             f"the session must have total_steps={total}, the length of this training",

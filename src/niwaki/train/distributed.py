@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import torch
+from accelerate import PartialState
 
 from niwaki.methods._masks import (
     agree as agree,
@@ -14,6 +16,21 @@ from niwaki.methods._masks import (
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+
+def start() -> PartialState:
+    """Join the process group that ``accelerate launch`` set up, if it did; idempotent.
+
+    Without an accelerator the processes must be told that they are on CPUs: accelerate otherwise
+    joins the group, and then trains every process by itself.
+    """
+    return PartialState(cpu=uses_cpu())
+
+
+def uses_cpu() -> bool:
+    """Tell whether training runs on CPUs: there is nothing else, or ACCELERATE_USE_CPU says so."""
+    asked = os.environ.get("ACCELERATE_USE_CPU", "").lower() in ("1", "true", "yes")
+    return asked or not torch.accelerator.is_available()
 
 
 def is_distributed() -> bool:
