@@ -93,6 +93,8 @@ class TrainPart(Part):
     augment: Annotated[str | None, BeforeValidator(_policy)] = None
     """``none``, ``flip``, ``shiftN``, ``shiftN+flip``; None is the data set's own."""
     seed: Count = 0
+    threads: Several | None = None
+    """Torch's threads; None leaves torch's own choice. Sums depend on it, so results may too."""
 
 
 class IntegerPart(Part):

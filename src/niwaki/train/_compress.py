@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from niwaki.errors import InfeasibleError, NiwakiError
 from niwaki.train._compress_budget import keep_budget
 from niwaki.train._compress_job import Job, prepare_job
+from niwaki.train._compress_measure import torch_threads
 from niwaki.train._compress_result import CompressResult as CompressResult, write_result
 from niwaki.train._compress_stages import dense_variant, method_variant
 from niwaki.train._compress_work import Work, check_same, work_folder
@@ -70,7 +71,8 @@ def compress(
         return done
     work = Work.start(out, job.recipe, resume=resume, force=force)
     try:
-        variants, kept = _train_all(job, work, progress)
+        with torch_threads(job.recipe.train.threads):
+            variants, kept = _train_all(job, work, progress)
         seconds = time.monotonic() - begin
         result = write_result(job, out, variants, kept, seconds)
         _keep_logs(work, result.artifact)

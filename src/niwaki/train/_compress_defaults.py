@@ -28,10 +28,12 @@ class Defaults:
     lr: float = 2e-3
     weight_decay: float = 1e-5
     optimizer: str = "adam"
+    threads: int | None = None
+    """Torch's threads; one where the layers are too small to share."""
 
 
 DEFAULTS = {
-    "digits": Defaults("digits-cnn", dense_epochs=12, epochs=30, batch_size=64),
+    "digits": Defaults("digits-cnn", dense_epochs=12, epochs=30, batch_size=64, threads=1),
     "mnist": Defaults("lenet5-caffe", dense_epochs=4, epochs=7),
     "fashion-mnist": Defaults("lenet5-caffe", dense_epochs=5, epochs=8),
     "cifar10": Defaults("resnet20", dense_epochs=30, epochs=20, lr=1e-3),
@@ -75,6 +77,7 @@ def resolve(recipe: Recipe, *, own_model: bool = False) -> Recipe:
         "lr": row.lr,
         "weight_decay": row.weight_decay,
         "optimizer": row.optimizer,
+        "threads": row.threads,
     }
     changes["train"] = {key: v for key, v in wanted.items() if getattr(train, key) is None}
     if recipe.sparsity is None:

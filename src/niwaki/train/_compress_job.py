@@ -44,7 +44,9 @@ class Job:
     def images(self, split: str, count: int) -> np.ndarray:
         """Return the first images of a part as the network gets them. Shape (n, C, H, W)."""
         batches = self.data.batches(split, count, train=False)
-        return np.ascontiguousarray(next(iter(batches))[0].numpy())
+        # A copy, not `ascontiguousarray`: an axis of length 1 may have any stride there, and the
+        # exporter takes such a stride for another memory format.
+        return np.array(next(iter(batches))[0].numpy(), order="C", copy=True)
 
     def example(self) -> torch.Tensor:
         """Return two images: batch norm and the exporter want more than one."""

@@ -139,14 +139,15 @@ def torch_runner(module: nn.Module, x: np.ndarray, *, threads: int = 1) -> Runne
 
 
 class torch_threads:  # noqa: N801  (reads as a statement)
-    """Set torch's threads inside a ``with``."""
+    """Set torch's threads inside a ``with``; None leaves them."""
 
-    def __init__(self, threads: int) -> None:
+    def __init__(self, threads: int | None) -> None:
         self._threads = threads
 
     def __enter__(self) -> None:
         self._before = torch.get_num_threads()
-        torch.set_num_threads(self._threads)
+        if self._threads is not None:
+            torch.set_num_threads(self._threads)
 
     def __exit__(self, *error: object) -> None:
         torch.set_num_threads(self._before)
