@@ -1,8 +1,8 @@
 """Random arguments for every op of the kernels, as `run_kernel` takes them.
 
 A case is (arguments, magnitude): `magnitude` gives, for a float op, the arguments whose reference
-result is the sum of the absolute terms; an error is measured against it. None: results are equal bit
-for bit.
+result is the sum of the absolute terms; an error is measured against it. None: results are equal
+bit for bit.
 """
 
 from __future__ import annotations
