@@ -1,16 +1,20 @@
 # make setup   once: .venv with everything that tests and development need
 # make build   after a change of C++ (or for a first build in an environment of your own)
+# make sanitize  the C++ core under ASan and UBSan, with the tests of kernels and engine
 # Python edits need nothing. PYTHON=path/to/python picks another environment.
 PYTHON ?= .venv/bin/python
 JOBS ?= $(shell nproc)
 PIP = $(PYTHON) -m pip --disable-pip-version-check
 CONSTRAINTS = $(if $(wildcard constraints.txt),-c constraints.txt)
+# Only the default environment is made here; one of your own is yours.
+VENV = $(filter .venv/bin/python,$(PYTHON))
+BUILD_NEEDS = "scikit-build-core>=0.11" "nanobind>=2.8" cmake ninja
 export CMAKE_BUILD_PARALLEL_LEVEL = $(JOBS)
 
 .PHONY: setup build sanitize
 
-setup: .venv/bin/python
-	$(PIP) install -q $(CONSTRAINTS) "scikit-build-core>=0.11" "nanobind>=2.8" cmake ninja
+setup: $(VENV)
+	$(PIP) install -q $(CONSTRAINTS) $(BUILD_NEEDS)
 	$(PIP) install $(CONSTRAINTS) --no-build-isolation -e ".[dev]"
 	$(MAKE) _stub
 
@@ -28,5 +32,7 @@ _stub:
 	@cp "$$($(PYTHON) -c 'import niwaki._core as c, pathlib; print(pathlib.Path(c.__file__).parent / "_core.pyi")')" \
 	  src/niwaki/_core.pyi
 
-sanitize:
+# Everything it needs but g++ comes from pip: no torch, and no installed niwaki.
+sanitize: $(VENV)
+	$(PIP) install -q $(CONSTRAINTS) $(BUILD_NEEDS) pytest hypothesis numpy onnx onnx-ir onnxscript safetensors
 	PYTHON=$(PYTHON) JOBS=$(JOBS) cpp/sanitize.sh
