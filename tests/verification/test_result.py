@@ -58,3 +58,15 @@ def test_json_and_table_hold_the_layers():
     text = console.file.getvalue()
     assert "DIFFERS" in text
     assert "changed" in text
+
+
+def test_a_row_holds_a_layers_values_and_names_the_first_that_differs():
+    early = LayerCheck("conv2", "mul", "engine", True, 0.1, 0, 4)
+    console = Console(file=io.StringIO(), width=160)
+    console.print(
+        result([early, BAD, LayerCheck("conv2", "late", "engine", False, 0.2, 5)]).table()
+    )
+    (row,) = [line for line in console.file.getvalue().splitlines() if "conv2" in line]
+    assert [cell.strip() for cell in row.split("│")[1:-1]] == [
+        "conv2", "add", "engine", "0.5", "8", "4", "DIFFERS",
+    ]  # fmt: skip

@@ -138,7 +138,10 @@ class VerifyResult:
         }
 
     def table(self) -> Table:
-        """Lay out one row per layer and part, then the outputs, for a terminal."""
+        """Lay out one row per layer and part, then the outputs, for a terminal.
+
+        A layer's several values share a row, which names the first that differs, else the last.
+        """
         from rich.table import Table
 
         table = Table(title=f"verify {self.folder} ({self.form} form)", title_justify="left")
@@ -147,15 +150,16 @@ class VerifyResult:
         for title in ("max difference", "values off", "bits at threshold"):
             table.add_column(title, justify="right")
         table.add_column("")
-        for check in self.layers:
+        for checks in _grouped(self.layers):
+            shown = next((check for check in checks if not check.ok), checks[-1])
             table.add_row(
-                check.layer,
-                check.value,
-                check.part,
-                f"{check.difference:.3g}",
-                str(check.differing),
-                str(check.bits or ""),
-                _mark(check.ok),
+                shown.layer,
+                shown.value,
+                shown.part,
+                f"{max(check.difference for check in checks):.3g}",
+                str(sum(check.differing for check in checks)),
+                str(sum(check.bits for check in checks) or ""),
+                _mark(all(check.ok for check in checks)),
             )
         for end in self.end_to_end:
             off = f"{end.images} images" + (f", {end.excused} by bits" if end.excused else "")
@@ -166,6 +170,14 @@ class VerifyResult:
             if state != "ok":
                 table.add_row("file", name, "", "", state, "", _mark(ok=False))
         return table
+
+
+def _grouped(checks: list[LayerCheck]) -> list[list[LayerCheck]]:
+    """Return the checks by layer and part, in order of the first of each."""
+    groups: dict[tuple[str, str], list[LayerCheck]] = {}
+    for check in checks:
+        groups.setdefault((check.layer, check.part), []).append(check)
+    return list(groups.values())
 
 
 def _mark(ok: bool) -> str:
