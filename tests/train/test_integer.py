@@ -14,7 +14,14 @@ from niwaki.errors import InputError, UnsupportedOpError
 from niwaki.graph import integer
 from niwaki.methods._augmented import AugmentedConv2d, AugmentedLinear
 from niwaki.runtime import Engine, compile_graph
-from niwaki.train._integer_steps import bits_of, max_pool, shift_and_clip, straight
+from niwaki.train._integer_steps import (
+    bits_of,
+    convolve,
+    float32_is_exact,
+    max_pool,
+    shift_and_clip,
+    straight,
+)
 from niwaki.train.integer import IntegerNetwork
 
 
@@ -111,7 +118,7 @@ def case(request):
     return model, ranges, rng.normal(size=(3, *shape)).astype(np.float32)
 
 
-def check_all_agree(model, values, x):
+def check_all_agree(model, values, x, folder):
     """Compare torch, the NumPy reference, ONNX Runtime and the engine."""
     reference = graph.evaluate(model, {"x": x}, keep="all")
     # Softmax runs in floats behind the integers: each part has its own exp.
@@ -132,6 +139,8 @@ def check_all_agree(model, values, x):
     names = [output.name for output in session.get_outputs()]
     for name, array in zip(names, session.run(None, {"x": x}), strict=True):
         equal(array, reference[name], name)
+    graph.save(model, folder / "model.onnx")
+    assert compile_graph(graph.load(folder / "model.onnx")).header == compile_graph(model).header
     program = compile_graph(model)
     assert program.header["form"] == "integer"
     found = Engine(program).values(x)
@@ -141,16 +150,16 @@ def check_all_agree(model, values, x):
         equal(found[name], values[name], name)
 
 
-def test_torch_reference_onnxruntime_and_engine_are_equal(case):
+def test_torch_reference_onnxruntime_and_engine_are_equal(case, tmp_path):
     model, ranges, x = case
     network = IntegerNetwork(model, ranges)
     written = network.to_graph()
-    check_all_agree(written, network.values(x), x)
+    check_all_agree(written, network.values(x), x, tmp_path)
     again = integer.quantize(model, ranges)
     assert graph.to_proto(again).SerializeToString() == graph.to_proto(written).SerializeToString()
 
 
-def test_they_stay_equal_while_training_lowers_the_loss(case):
+def test_they_stay_equal_while_training_lowers_the_loss(case, tmp_path):
     model, ranges, x = case
     network = IntegerNetwork(model, ranges)
     zeros = {key: weight == 0 for key, weight in network.weights.items()}
@@ -168,7 +177,7 @@ def test_they_stay_equal_while_training_lowers_the_loss(case):
     for key, was_zero in zeros.items():
         if key.endswith("_weight"):
             assert bool((network.weights[key][was_zero] == 0).all())
-    check_all_agree(trained, network.values(x), x)
+    check_all_agree(trained, network.values(x), x, tmp_path)
 
 
 def test_integers_are_close_to_the_floats(case):
@@ -191,7 +200,7 @@ def test_the_reference_calibrates_as_torch_does(case):
         assert value == pytest.approx(ranges[name], rel=1e-4), name
 
 
-def test_several_outputs_and_shared_values_leave_as_floats():
+def test_several_outputs_and_shared_values_leave_as_floats(tmp_path):
     class Two(nn.Module):
         def __init__(self):
             super().__init__()
@@ -213,7 +222,7 @@ def test_several_outputs_and_shared_values_leave_as_floats():
     assert [value.name for value in written.graph.outputs] == [
         value.name for value in model.graph.outputs
     ]
-    check_all_agree(written, network.values(x), x)
+    check_all_agree(written, network.values(x), x, tmp_path)
 
 
 def test_activations_without_integers_are_named():
@@ -237,6 +246,33 @@ def test_shift_and_clip_is_the_rule_and_clips_gradients():
     found.sum().backward()
     inside = ((total + (np.int64(1) << (shift - 1))) >> shift) == wanted
     np.testing.assert_array_equal(x.grad.numpy(), np.where(inside, np.ldexp(1.0, -shift), 0))
+
+
+@pytest.mark.parametrize("channels", [3, 64, 600])
+@pytest.mark.parametrize("shape", [(), (3, 3)])
+def test_sums_are_exact_in_either_float(channels, shape):
+    # 64 channels of 3 x 3 stay below 2^24 only by their zeros, 600 don't.
+    rng = np.random.default_rng(8)
+    x = rng.integers(0, 256, (16, channels, *(6 for _ in shape)))
+    weight = rng.integers(-127, 128, (17, channels, *shape))
+    attrs = {"pads": [1, 0, 2, 1], "strides": [2, 1]}
+    found = convolve(torch.from_numpy(x).double(), torch.from_numpy(weight).double(), attrs)
+    assert found.dtype == torch.float64
+    if not shape:
+        np.testing.assert_array_equal(found.numpy(), x @ weight.T)
+        return
+    padded = np.pad(x, [(0, 0), (0, 0), (1, 2), (0, 1)])
+    wanted = np.zeros(found.shape, np.int64)
+    for i in range(3):
+        for j in range(3):
+            tap = padded[:, :, i : i + 7 : 2, j : j + 5]
+            wanted += np.einsum("nchw,oc->nohw", tap, weight[:, :, i, j])
+    np.testing.assert_array_equal(found.numpy(), wanted)
+
+
+def test_float32_is_only_used_where_it_is_exact():
+    assert not float32_is_exact("cuda", "highest")
+    assert not float32_is_exact("cpu", "medium")
 
 
 def test_straight_hands_the_gradient_to_the_float():

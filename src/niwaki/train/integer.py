@@ -195,7 +195,7 @@ class IntegerNetwork(nn.Module):
             terms.append(acc * column(rule.multipliers["x"], layer.shape, some))
         if "bits" in inputs:
             signs = torch.as_tensor(layer.arrays["binary.weight"]).to(some)
-            acc = convolve(inputs["bits"], signs, layer.attrs)
+            acc = convolve(inputs["bits"], signs, layer.attrs, peak=1)
             keep(f"{layer.output}.bits", acc, np.float32)
             hard = column(rule.multipliers["bits"], (1,), some)
             terms.append(acc * self._steps(layer, "binary.scale", hard, rule.shift, 1 / out))
