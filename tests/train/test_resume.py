@@ -20,7 +20,7 @@ from niwaki.train import Session, TrainSettings, checkpoint, fit, total_steps
 
 SETTINGS = TrainSettings(epochs=3, batch_size=128, lr=2e-3, distill=0.3)
 
-# One process that trains; with "slow" it is slow enough to be hit between any two steps.
+# One process that trains; the pause lets a kill hit inside a step, between two, and in a write.
 TRAIN = """
 import sys, time
 import torch
@@ -36,6 +36,7 @@ session = Session(model, "bap", 0.95, total_steps=total_steps(digits, settings),
 class Slow(Session):
     def step(self):
         super().step()
+        print("step", flush=True)
         time.sleep(pause)
 session.__class__ = Slow
 print("begin", flush=True)
@@ -79,8 +80,11 @@ def test_kill_9_at_three_moments_and_resume(digits, tmp_path):
     draw = random.Random(20)
     kills = 0
     for _ in range(3):
-        process = start(tmp_path / "c", 0.05)
-        time.sleep(draw.uniform(0.4, 1.6))
+        process = start(tmp_path / "c", 0.03)
+        # By steps first, so that a busy machine can't hold up the whole test; then at any moment.
+        for _ in range(draw.randint(4, 11)):
+            assert process.stdout.readline() == "step\n"
+        time.sleep(draw.uniform(0.0, 0.08))
         process.send_signal(signal.SIGKILL)
         process.communicate()
         kills += process.returncode == -signal.SIGKILL
@@ -89,7 +93,7 @@ def test_kill_9_at_three_moments_and_resume(digits, tmp_path):
     process = start(tmp_path / "c", 0.0)
     out, err = process.communicate()
     assert process.returncode == 0, err
-    assert out.split()[:2] == ["hash", want]
+    assert out.split()[-3:] == ["hash", want, str(total_steps(digits, SETTINGS))]
 
 
 class _KilledError(Exception):
