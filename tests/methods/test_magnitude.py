@@ -84,7 +84,10 @@ def test_global_scope_weighs_layers_against_each_other():
     kept = {key: int(mask.sum()) for key, mask in method.masks().items()}
     assert sum(kept.values()) == round(0.1 * 2 * 64 * 64)
     weights = {key: method._layers[key].parametrizations.weight.original for key in kept}
-    scores = {key: weight.abs() / weight.std(correction=0) for key, weight in weights.items()}
+    scores = {
+        key: weight.detach().abs() / weight.detach().std(correction=0)
+        for key, weight in weights.items()
+    }
     lowest_kept = min(float(scores[key][mask].min()) for key, mask in method.masks().items())
     highest_cut = max(float(scores[key][~mask].max()) for key, mask in method.masks().items())
     assert lowest_kept >= highest_cut
