@@ -105,7 +105,6 @@ AlignedBytes::AlignedBytes(size_t size) : size_(size) {
   size_t capacity = round_up(size + 1);  // never 0
   data_.reset(static_cast<uint8_t*>(std::aligned_alloc(kAlignment, capacity)));
   if (!data_) throw std::bad_alloc();
-  std::memset(data_.get(), 0, capacity);
 }
 
 void AlignedBytes::Free::operator()(uint8_t* data) const { std::free(data); }

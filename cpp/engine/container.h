@@ -19,7 +19,7 @@
 
 namespace niwaki {
 
-// Bytes at a 64-byte boundary, zeroed.
+// Bytes at a 64-byte boundary, not initialised: untouched pages cost nothing.
 class AlignedBytes {
  public:
   static constexpr size_t kAlignment = 64;

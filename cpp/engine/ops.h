@@ -34,6 +34,9 @@ class Step {
   double density = -1;      // share of non-zeros; -1 where there are no such weights
 };
 
+// Scratch is cut at this boundary.
+inline size_t align_bytes(size_t bytes) { return (bytes + 63) / 64 * 64; }
+
 using StepPtr = std::unique_ptr<Step>;
 using Builder = StepPtr (*)(const Program&, const Layer&, int index, const KernelChoice&);
 

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <limits>
 #include <unordered_map>
+#include <unordered_set>
 
 #include "engine/error.h"
 #include "engine/ops.h"
@@ -39,6 +40,7 @@ class Reader {
     }
     program_.name = text(json_, "name", "the program");
     for (const Json& value : list(json_, "values", "the program")) read_value(value);
+    check_names();
     read_tensors();
     program_.inputs = read_ids(list(json_, "inputs", "the program"), "inputs");
     if (program_.inputs.size() != 1) {
@@ -141,6 +143,16 @@ class Reader {
       value.shape.width = sizes[2];
     }
     program_.values.push_back(std::move(value));
+  }
+
+  // Values are handed out by name.
+  void check_names() const {
+    std::unordered_set<std::string_view> names;
+    for (const Value& value : program_.values) {
+      if (!names.insert(value.name).second) {
+        fail("values must have names of their own", "a name twice");
+      }
+    }
   }
 
   void read_tensors() {

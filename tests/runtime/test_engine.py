@@ -8,6 +8,9 @@ import sys
 import threading
 
 import numpy as np
+import onnx
+import onnx.numpy_helper
+import onnx.parser
 import pytest
 
 from niwaki.errors import FormatError, RegistryError, ShapeError, ValueDomainError
@@ -345,6 +348,25 @@ def test_sums_that_leave_32_bits_are_refused():
     builder.layer("linear", {"x": x}, "s32", (1,), {"weight": "dense"}, tensors)
     with pytest.raises(FormatError, match="a sum of products must fit 32 bits"):
         Engine(builder.program())
+
+
+def test_an_onnx_file_is_compiled_and_its_open_sides_are_given(tmp_path, rng):
+    text = """<ir_version: 8, opset_import: ["": 18]>
+    net (float[N,2,H,W] x) => (float[N,3,A,B] y) <float[3,2,3,3] weight> {
+        conv = Conv <pads = [1, 1, 1, 1]> (x, weight)
+        y = Relu(conv)
+    }"""
+    model = onnx.parser.parse_model(text)
+    weight = rng.normal(size=(3, 2, 3, 3)).astype(np.float32)
+    model.graph.initializer.append(onnx.numpy_helper.from_array(weight, "weight"))
+    path = tmp_path / "model.onnx"
+    onnx.save(model, path)
+    engine = Engine(path, input_shape=(2, 5, 7))
+    x = rng.normal(size=(2, 2, 5, 7)).astype(np.float32)
+    expected = np.maximum(oracle.conv(x, weight, pads=(1, 1, 1, 1)), 0)
+    np.testing.assert_allclose(engine(x), expected, rtol=1e-4, atol=1e-5)
+    with pytest.raises(ShapeError, match="must have shape"):
+        engine(x[..., :6])
 
 
 FRESH = """

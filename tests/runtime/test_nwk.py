@@ -233,6 +233,7 @@ DAMAGES = {
     "tensor gone": (change("tensors.threshold0__sign", None), "must"),
     "attrs": (change("layers.0.attrs", [1]), "must be"),
     "layers object": (change("layers", {}), "layers must be a list"),
+    "name twice": (change("values.1.name", "x"), "values must have names of their own"),
     "string id": (change("layers.0.output", "1"), "value ids"),
 }
 

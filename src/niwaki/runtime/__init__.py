@@ -12,25 +12,20 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from niwaki.runtime import nwk as nwk
     from niwaki.runtime.compile import compile_graph as compile_graph
-    from niwaki.runtime.engine import (
-        Engine as Engine,
-        KernelInfo as KernelInfo,
-        LayerInfo as LayerInfo,
-        isas as isas,
-        kernels as kernels,
-    )
+    from niwaki.runtime.engine import Engine as Engine, isas as isas, kernels as kernels
+    from niwaki.runtime.info import KernelInfo as KernelInfo, LayerInfo as LayerInfo
     from niwaki.runtime.program import Program as Program
 
 _FACE = {
     "Engine": "niwaki.runtime.engine",
-    "KernelInfo": "niwaki.runtime.engine",
-    "LayerInfo": "niwaki.runtime.engine",
+    "KernelInfo": "niwaki.runtime.info",
+    "LayerInfo": "niwaki.runtime.info",
     "Program": "niwaki.runtime.program",
     "compile_graph": "niwaki.runtime.compile",
     "isas": "niwaki.runtime.engine",
     "kernels": "niwaki.runtime.engine",
 }
-_MODULES = ("compile", "engine", "nwk", "program")
+_MODULES = ("compile", "engine", "info", "nwk", "program")
 
 __all__ = [
     "Engine",

@@ -41,6 +41,9 @@ def check_header(where: str, header: Any) -> None:
     _check_types(where, header)
     for index, value in enumerate(header["values"]):
         _check_value(where, index, value)
+    names = [value["name"] for value in header["values"]]
+    if len(set(names)) != len(names):
+        _fail(where, "values must have names of their own", "a name twice")
     for key, tensor in header["tensors"].items():
         _check_tensor(where, key, tensor)
     _check_layers(where, header)

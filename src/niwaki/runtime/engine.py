@@ -7,7 +7,6 @@ imported, except by `Engine("model.onnx")`, which compiles first.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +17,7 @@ from niwaki.errors import ShapeError, ValueDomainError
 from niwaki.formats.bit_planes import pack_channels, unpack_channels, words_per_pixel
 from niwaki.runtime import nwk
 from niwaki.runtime._check_header import check_header
+from niwaki.runtime.info import KernelInfo, LayerInfo
 from niwaki.runtime.program import TENSOR_DTYPES, Program
 
 if TYPE_CHECKING:
@@ -27,54 +27,6 @@ if TYPE_CHECKING:
 
 TIMED_RUNS = 5
 """Runs over which `explain` takes the median time of each layer."""
-
-
-@dataclass(frozen=True, slots=True)
-class KernelInfo:
-    """Describe one kernel of this build."""
-
-    name: str
-    """The C++ function; what `Engine(kernels=[...])` takes."""
-    family: str
-    """Its folder in `cpp/kernels`."""
-    op: str
-    """What it computes; kernels of one op are interchangeable."""
-    isa: str
-    """The instruction set it needs."""
-    available: bool
-    """Whether this CPU runs it."""
-
-
-@dataclass(frozen=True, slots=True)
-class LayerInfo:
-    """Describe one layer as the engine runs it."""
-
-    index: int
-    """Position in the program."""
-    op: str
-    """`conv`, `linear`, `max_pool`, ..."""
-    name: str
-    """The layer's name, as in torch."""
-    input_shapes: tuple[tuple[int, ...], ...]
-    """(C, H, W) or (C,) of each input."""
-    output_shape: tuple[int, ...]
-    """(C, H, W) or (C,)."""
-    output_dtype: str
-    """`f32`, `u8`, `s8`, `s32` or `u1`."""
-    density: float | None
-    """Share of non-zeros among the weights of the dense or sparse branch; None without one."""
-    weight_bits: int
-    """Bits of the layer's tensors in the file, before padding."""
-    macs: int
-    """Multiplications for one image in the dense or sparse branch."""
-    binary_macs: int
-    """One-bit products for one image in the binary branch."""
-    kernel: str
-    """The kernels chosen."""
-    reason: str
-    """Why these."""
-    ms: float
-    """Milliseconds for one image, median over a few runs."""
 
 
 class Engine:
