@@ -172,3 +172,12 @@ def test_opening_loads_neither_torch_nor_onnx(tmp_path, arguments):
     command = [sys.executable, "-c", script, str(tmp_path / "out")]
     found = subprocess.run(command, capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "[]"
+
+
+def test_a_number_stays_a_number(tmp_path, arguments):
+    from safetensors.numpy import load_file
+
+    arguments["state"] = {"bn.num_batches_tracked": np.array(3)}
+    artifact = Artifact.write(tmp_path / "out", check=False, **arguments)
+    state = load_file(artifact.folder / "model.safetensors")
+    assert state["bn.num_batches_tracked"].shape == ()

@@ -215,7 +215,8 @@ def _contiguous(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     """Copy what isn't C-contiguous: safetensors writes the buffer as it lies."""
     import numpy as np
 
-    return {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+    # Not `ascontiguousarray`, which makes a number (0 axes) a list of one.
+    return {name: np.asarray(array, order="C") for name, array in arrays.items()}
 
 
 def _read_manifest(folder: Path) -> dict[str, Any]:
