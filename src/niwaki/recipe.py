@@ -95,6 +95,8 @@ class TrainPart(Part):
     seed: Count = 0
     threads: Several | None = None
     """Torch's threads; None leaves torch's own choice. Sums depend on it, so results may too."""
+    checkpoint_seconds: Positive = 15.0
+    """Time between two checkpoints, for ``--resume``; one is written at the end too."""
 
 
 class IntegerPart(Part):

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from niwaki.train._compress_work import Work
     from niwaki.train.loop import History
 
-_CHECKPOINT_SECONDS = 15.0
 _QAT_LR = 0.1
 """Share of the learning rate that training with the integer arithmetic starts at."""
 
@@ -40,7 +39,7 @@ def dense_variant(job: Job, work: Work, progress: bool) -> Variant:
         checkpoint_dir=work.stage("dense"),
         log_dir=_logs(work, "dense"),
         progress=progress,
-        checkpoint_seconds=_CHECKPOINT_SECONDS,
+        checkpoint_seconds=job.recipe.train.checkpoint_seconds,
         label="dense",
     )
     return Variant(
@@ -86,7 +85,7 @@ def method_variant(
         checkpoint_dir=work.stage(stage),
         log_dir=_logs(work, stage),
         progress=progress,
-        checkpoint_seconds=_CHECKPOINT_SECONDS,
+        checkpoint_seconds=job.recipe.train.checkpoint_seconds,
         label=stage,
     )
     compressed, masks = layers_of(session)
@@ -122,7 +121,7 @@ def _train_integer(
         checkpoint_dir=work.stage(f"{stage}-integer"),
         log_dir=_logs(work, f"{stage}-integer"),
         progress=progress,
-        checkpoint_seconds=_CHECKPOINT_SECONDS,
+        checkpoint_seconds=job.recipe.train.checkpoint_seconds,
         label=f"{stage}, integer",
     )
     accuracy = history.test_accuracy if history.epochs else evaluate(imitation, job.data)[0]
