@@ -18,6 +18,7 @@ _FACE = {
     "Session": "niwaki.train",
     "compress": "niwaki.train",
     "export": "niwaki.capture",
+    "finish": "niwaki.train",
     "load": "niwaki.artifact",
     "verify": "niwaki.artifact",
 }

@@ -6,7 +6,14 @@ import numpy as np
 import pytest
 from hypothesis import given, strategies as st
 
-from niwaki.verification._compare import Threshold, excused_images, is_off, match_shape
+from niwaki.runtime import Program
+from niwaki.verification._compare import (
+    Threshold,
+    excused_images,
+    is_off,
+    match_shape,
+    rounded_values,
+)
 
 
 def f32(*values):
@@ -104,3 +111,21 @@ def test_everything_equals_itself(values):
         off, difference = is_off(array, array.copy(), exact=exact)
         assert not off.any()
         assert not difference.any()
+
+
+def test_only_a_float_tail_may_be_rounded_in_the_integer_form():
+    def layer(op: str, source: int, output: int, kind: str = "none") -> dict[str, object]:
+        attrs = {"activation": {"kind": kind}}
+        return {"op": op, "inputs": {"x": source}, "output": output, "attrs": attrs}
+
+    names = ["x", "conv", "logits", "probabilities", "flat"]
+    header = {
+        "values": [{"name": name} for name in names],
+        "layers": [
+            layer("conv", 0, 1, "relu"),
+            layer("dequantize", 1, 2),
+            layer("softmax", 2, 3),
+            layer("reshape", 3, 4),
+        ],
+    }
+    assert rounded_values(Program(header, {})) == {"probabilities", "flat"}

@@ -49,6 +49,27 @@ def thresholds(program: Program) -> list[Threshold]:
     ]
 
 
+_EXACT_ACTIVATIONS = ("none", "relu", "clip")
+
+
+def rounded_values(program: Program) -> set[str]:
+    """Return the values of an integer network that no two implementations need agree on exactly.
+
+    A softmax or a sigmoid behind the logits is computed in floats; all in front of it is exact.
+    """
+    names = [value["name"] for value in program.header["values"]]
+    rounded: set[int] = set()
+    for layer in program.header["layers"]:
+        sources: list[int] = []
+        for source in layer["inputs"].values():
+            sources += source if isinstance(source, list) else [source]
+        kind = layer["attrs"].get("activation", {}).get("kind", "none")
+        inexact = layer["op"] == "softmax" or kind not in _EXACT_ACTIVATIONS
+        if inexact or rounded.intersection(sources):
+            rounded.add(layer["output"])
+    return {names[index] for index in rounded}
+
+
 def is_off(got: np.ndarray, want: np.ndarray, *, exact: bool) -> tuple[np.ndarray, np.ndarray]:
     """Return which elements differ by more than is allowed, and by how much each differs.
 
