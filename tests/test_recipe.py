@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
+import yaml
 
 from niwaki.errors import InputError, ValueDomainError
 from niwaki.recipe import Recipe
@@ -80,3 +84,16 @@ def test_an_empty_file_is_the_default_recipe(tmp_path):
     path = tmp_path / "recipe.yaml"
     path.write_text("")
     assert Recipe.load(path) == Recipe()
+
+
+def test_the_recipe_in_the_docs_has_every_key():
+    text = (Path(__file__).parents[1] / "docs" / "cli.md").read_text()
+    (shown,) = re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)
+    values = yaml.safe_load(shown)
+    Recipe.of(values)
+    assert _keys(values) == _keys(Recipe().model_dump())
+
+
+def _keys(values: dict) -> set[str]:
+    inner = {f"{key}.{k}" for key, v in values.items() if isinstance(v, dict) for k in _keys(v)}
+    return set(values) | inner

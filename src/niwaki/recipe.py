@@ -118,7 +118,6 @@ class BenchPart(Part):
     warmup: Count = 10
     """Runs before those, not timed."""
     batch: Several = 1
-    enabled: bool = True
 
 
 def _one_key(value: Any, key: str) -> Any:

@@ -40,6 +40,7 @@ def calibrate(
     batches: Iterable[NDArray[Any]],
     *,
     record: Callable[[NDArray[Any]], Mapping[str, NDArray[Any]]] | None = None,
+    quantile: float = QUANTILE,
 ) -> dict[str, float]:
     """Find how large every value of a float Graph gets.
 
@@ -49,9 +50,10 @@ def calibrate(
         record: What runs the network and returns value name -> array, e.g. `capture`'s recorder;
             the NumPy
             reference if not given.
+        quantile: Share of an activation's values that its range holds, in (0, 1].
 
     Returns:
-        Value name -> magnitude: of the input the largest seen, of activations the 99.9 % quantile
+        Value name -> magnitude: of the input the largest seen, of activations the quantile
         of the absolute values (mean over batches; the largest where that is 0).
 
     Raises:
@@ -70,7 +72,9 @@ def calibrate(
         x = np.asarray(batch, np.float32)
         values = {**run(x), image: x}
         for name in (image, *names):
-            found.setdefault(name, []).append(_magnitude(values[name], is_input=name == image))
+            found.setdefault(name, []).append(
+                _magnitude(values[name], 1.0 if name == image else quantile)
+            )
     if not found:
         raise InputError(
             "calibrate", "there must be at least one batch", got="none", fix="Give more inputs"
@@ -112,11 +116,11 @@ def _reference(
     return lambda x: evaluator({image: x}, keep=names)
 
 
-def _magnitude(array: NDArray[Any], *, is_input: bool) -> float:
+def _magnitude(array: NDArray[Any], quantile: float) -> float:
     """Return the largest magnitude, or the quantile of an activation's."""
     flat = np.abs(array).reshape(-1)
     peak = float(flat.max(initial=0.0))
-    if is_input or not flat.size:
+    if quantile == 1.0 or not flat.size:
         return peak
-    rank = min(flat.size - 1, int(np.ceil(QUANTILE * flat.size)) - 1)
+    rank = min(flat.size - 1, int(np.ceil(quantile * flat.size)) - 1)
     return float(np.partition(flat, rank)[rank]) or peak

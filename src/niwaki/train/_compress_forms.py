@@ -46,7 +46,12 @@ def float_forms(network: nn.Module, job: Job) -> Forms:
 
 def integer_network(found: Forms, job: Job) -> IntegerNetwork:
     """Calibrate a float network on training images and return its integer imitation."""
-    ranges = integer.calibrate(found.graph, _calibration(job), record=found.recorder)
+    ranges = integer.calibrate(
+        found.graph,
+        _calibration(job),
+        record=found.recorder,
+        quantile=job.recipe.integer.quantile,
+    )
     return IntegerNetwork(found.graph, ranges).eval()
 
 

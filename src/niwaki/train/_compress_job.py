@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import importlib.util
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -135,7 +136,15 @@ def _is_module(model: Any) -> bool:
 
 
 def _check_tools() -> None:
-    """Miss a package before training, not when the report is written."""
+    """Miss a package, or meet other processes, before training and not at its end."""
+    processes = os.environ.get("WORLD_SIZE", "1")
+    if processes != "1":
+        raise InputError(
+            "compress",
+            "it must run in one process",
+            got=f"WORLD_SIZE={processes}",
+            fix="Train with niwaki.train.fit under accelerate launch, then niwaki.train.finish",
+        )
     for name in ("jinja2", "matplotlib"):
         if importlib.util.find_spec(name) is None:
             raise ToolMissingError(

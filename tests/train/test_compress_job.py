@@ -1,0 +1,90 @@
+"""What `compress` makes of its arguments, before any work."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+import niwaki
+from niwaki.errors import InputError, RegistryError, ShapeError, ValueDomainError
+from niwaki.recipe import Recipe
+from niwaki.train._compress_defaults import resolve
+from niwaki.train._compress_job import prepare_job
+
+
+def job_of(tmp_path, *, model=None, data=None, recipe=None, budget=None, **settings):
+    return prepare_job(model, data, recipe, budget, settings, tmp_path / "out", replace=False)
+
+
+def test_arguments_win_over_the_recipe_and_the_recipe_over_the_defaults(tmp_path):
+    recipe = {"train": {"epochs": 3, "lr": 0.01}, "sparsity": 0.5}
+    budget = niwaki.Budget(size_kb=30)
+    job = job_of(tmp_path, recipe=recipe, budget=budget, epochs=5, method="magnitude")
+    found = job.recipe
+    assert (found.train.epochs, found.train.lr, found.sparsity) == (5, 0.01, 0.5)
+    assert (found.method.name, found.budget.size_kb) == ("magnitude", 30)
+    assert (found.model.spec, found.train.batch_size) == ("digits-cnn", 64)
+
+
+def test_the_users_network_is_not_changed(tmp_path):
+    model = nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(144, 20))
+    model.append(nn.Sequential(nn.ReLU(), nn.Linear(20, 10)))
+    before = {key: value.clone() for key, value in model.state_dict().items()}
+    result = niwaki.compress(
+        model,
+        out=tmp_path / "out",
+        sparsity=0.5,
+        epochs=1,
+        compare=[],
+        golden_images=1,
+        progress=False,
+        recipe={"bench": {"runs": 2, "warmup": 0}},
+    )
+    assert result.report.model == "Sequential"
+    assert model.training
+    assert model.state_dict().keys() == before.keys()
+    assert all(torch.equal(value, before[key]) for key, value in model.state_dict().items())
+
+
+def test_given_weights_need_no_dense_training():
+    with_weights = Recipe.of({"model": {"spec": "digits-cnn", "weights": "w.npz"}})
+    assert resolve(with_weights).train.dense_epochs == 0
+    assert resolve(Recipe()).train.dense_epochs
+
+
+def test_a_budget_leaves_the_sparsity_to_be_chosen():
+    assert resolve(Recipe()).sparsity == 0.98
+    assert resolve(Recipe.of({"budget": {"size_kb": 3}})).sparsity is None
+    assert resolve(Recipe.of({"budget": {"sparsity": 0.9}})).sparsity == 0.9
+    assert resolve(Recipe.of({"sparsity": 0.5, "budget": {"sparsity": 0.9}})).sparsity == 0.9
+
+
+def test_a_resolved_recipe_resolves_to_itself():
+    once = resolve(Recipe.of({"data": "mnist"}))
+    assert resolve(once) == once
+    assert Recipe.of(once.model_dump()) == once
+
+
+@pytest.mark.parametrize(
+    ("settings", "error", "message"),
+    [
+        ({"sparsty": 0.5}, ValueDomainError, "got sparsty"),
+        ({"method": "nonesuch"}, RegistryError, "bap, magnitude"),
+        ({"targets": ["nonesuch"]}, ValueDomainError, "nonesuch"),
+        ({"sparsity": 1.0, "method": "magnitude"}, ValueDomainError, "second branch"),
+        ({"weights": "none.npz"}, InputError, "none.npz"),
+        ({"model": nn.Linear(3, 2)}, ShapeError, "must take the data's"),
+        ({"model": nn.Flatten(1, 2)}, ShapeError, "must return logits"),
+    ],
+)
+def test_what_cannot_be_used_is_refused_before_any_file_is_made(tmp_path, settings, error, message):
+    with pytest.raises(error, match=message):
+        job_of(tmp_path, **settings)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_at_sparsity_one_only_methods_with_a_second_branch_are_compared(tmp_path):
+    job = job_of(tmp_path, sparsity=1.0)
+    assert job.compared(1.0) == []
+    assert job.compared(0.98) == ["magnitude"]
