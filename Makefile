@@ -32,7 +32,7 @@ _stub:
 	@cp "$$($(PYTHON) -c 'import niwaki._core as c, pathlib; print(pathlib.Path(c.__file__).parent / "_core.pyi")')" \
 	  src/niwaki/_core.pyi
 
-# Everything it needs but g++ comes from pip: no torch, and no installed niwaki.
-sanitize: $(VENV)
-	$(PIP) install -q $(CONSTRAINTS) $(BUILD_NEEDS) pytest hypothesis numpy onnx onnx-ir onnxscript safetensors
+# The default environment is set up first, because the engine's tests need torch and onnx. The build is
+# its own, in build/sanitize.
+sanitize: $(if $(VENV),setup)
 	PYTHON=$(PYTHON) JOBS=$(JOBS) cpp/sanitize.sh

@@ -26,7 +26,7 @@ nb::object dense(const KernelEntry& entry, const Arguments& arguments, const Run
 
 template <class Op, class X, class W, class Acc>
 nb::object sparse(const KernelEntry& entry, const Arguments& arguments, const Run& run) {
-  auto x = arguments.array<X>("x", 2);
+  const auto x = arguments.array<X>("x", 2);
   const auto columns = arguments.array<std::int32_t>("columns", 1);
   const auto values = arguments.array<W>("values", 1);
   const auto starts = arguments.array<std::int32_t>("starts", 1);
@@ -40,8 +40,6 @@ nb::object sparse(const KernelEntry& entry, const Arguments& arguments, const Ru
   for (const std::int32_t column : columns.data) {
     require(column >= 0 && column < inputs, "columns must lie in x");
   }
-  x.data.resize(x.data.size() + 1);  // kReadsPastEnd
-  x.data.shrink_to_fit();
   Output<Acc> output(images * outputs);
   niwaki::run_kernel<Op>(entry,
                          {x.data.data(), images, inputs, columns.data.data(), values.data.data(),

@@ -133,6 +133,24 @@ def test_binary_identity(channels: int, stride: int, pad: int) -> None:
     np.testing.assert_array_equal(got, _convolve(a, 2 * v - 1, window))
 
 
+@pytest.mark.parametrize("name", [k.name for k in _core.kernels() if k.op == "ConvB1"])
+def test_windows_full_of_ones(name: str) -> None:
+    """Every counter reaches its maximum: 3 * 3 * 8 words of 64 ones."""
+    if name not in {k.name for k in _core.kernels() if k.available}:
+        pytest.skip("this CPU doesn't run it")
+    window = {"kernel": (3, 3), "strides": (1, 1), "pads": (0, 0, 0, 0)}
+    x = np.full((3, 7, 8), ~np.uint64(0))
+    got = _core.run_kernel(
+        name,
+        input=x,
+        weights=np.full((2, 3, 3, 8, 8), ~np.uint64(0)),
+        ones=np.full((1, 5), 9 * 512, np.int32),
+        outputs=16,
+        **window,
+    )
+    assert np.all(got == 9 * 512)
+
+
 def test_requantise_by_hand() -> None:
     # (3 * 100 - 2 * 7 + 1000 + 2^3) >> 4 = 1294 >> 4 = 80;  (-3 * 100 + 8) >> 4 = -292 >> 4 = -19
     def run(m: int, bias: int, lo: int, hi: int) -> int:
@@ -173,6 +191,41 @@ def test_requantise_at_the_edges_of_its_domain(name: str) -> None:
             )
             sums = [3 * m * int(acc) + bias + 2 ** (shift - 1) for acc in accs]
             assert got.reshape(-1).tolist() == [min(max(s >> shift, 0), 255) for s in sums]
+
+
+ACTIVATIONS = {
+    "relu": lambda x: np.maximum(x, 0),
+    "leaky_relu": lambda x: np.where(x < 0, 0.1 * x, x),
+    "clip": lambda x: np.clip(x, -1.5, 2.5),
+    "sigmoid": lambda x: 1 / (1 + np.exp(-x)),
+    "hard_sigmoid": lambda x: np.clip(0.1 * x + 0.5, 0, 1),
+    "hard_swish": lambda x: x * np.clip(x / 6 + 0.5, 0, 1),
+    "silu": lambda x: x / (1 + np.exp(-x)),
+    "tanh": np.tanh,
+}
+
+
+@pytest.mark.parametrize("kind", ACTIVATIONS)
+@pytest.mark.parametrize("name", [k.name for k in _core.kernels() if k.op == "EpilogueF32"])
+def test_activations_over_their_range(name: str, kind: str) -> None:
+    if name not in {k.name for k in _core.kernels() if k.available}:
+        pytest.skip("this CPU doesn't run it")
+    x = np.linspace(-30, 30, 4001, dtype=np.float32)
+    got = _core.run_kernel(
+        name,
+        terms=[(x.reshape(1, 1, -1), None)],
+        bias=None,
+        activation=kind,
+        alpha=0.1,
+        beta=0.5,
+        lo=-1.5,
+        hi=2.5,
+        channels=1,
+        height=1,
+        width=x.size,
+    )
+    expected = ACTIVATIONS[kind](x.astype(np.float64))
+    np.testing.assert_allclose(got.reshape(-1), expected, rtol=1e-6, atol=1e-6)
 
 
 def test_thresholds_by_hand() -> None:

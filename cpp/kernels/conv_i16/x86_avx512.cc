@@ -87,12 +87,15 @@ void dense_tile(const ConvDenseI16Args& args, std::int64_t p) {
     for (std::int64_t t = 0; t < args.pairs; ++t, weights += 2 * kDenseBlock) {
       const std::int16_t* x0 = input + args.offsets[2 * t];
       const std::int16_t* x1 = input + args.offsets[2 * t + 1];
+      __m512i values[kDenseBlock];
+      for (int k = 0; k < kDenseBlock; ++k) {
+        values[k] = broadcast(weights + 2 * k);
+      }
       for (int v = 0; v < kVectors; ++v) {
         const Taps x = interleave(x0 + v * kPixels, x1 + v * kPixels);
         for (int k = 0; k < kDenseBlock; ++k) {
-          const __m512i value = broadcast(weights + 2 * k);
-          acc[k][v].low = dot(acc[k][v].low, x.low, value);
-          acc[k][v].high = dot(acc[k][v].high, x.high, value);
+          acc[k][v].low = dot(acc[k][v].low, x.low, values[k]);
+          acc[k][v].high = dot(acc[k][v].high, x.high, values[k]);
         }
       }
     }

@@ -1,4 +1,4 @@
-// Activations over a row, written so that the compiler turns them into vectors. Compiled once per
+// Activations over a chunk, written so that the compiler turns them into vectors. Compiled once per
 // instruction set, hence the anonymous namespace.
 #pragma once
 
@@ -6,6 +6,14 @@
 #include <cstring>
 
 #include "epilogue/epilogue.h"
+
+// Before a loop over the lanes of a chunk. GCC unrolls loops this short before it vectorises them,
+// and then finds no vectors.
+#if defined(__GNUC__) && !defined(__clang__)
+#define NIWAKI_LANES _Pragma("GCC unroll 1")
+#else
+#define NIWAKI_LANES
+#endif
 
 namespace niwaki::kernels {
 namespace {
@@ -65,14 +73,13 @@ inline float tanh_bounded(float x) {
   return std::copysign(size < 0.3F ? small : large, x);
 }
 
-template <class Function>
-inline void map(float* row, std::int64_t count, const Function& function) {
-  for (std::int64_t k = 0; k < count; ++k) {
-    row[k] = function(row[k]);
-  }
+template <int kLanes, class Function>
+inline void map(float (&values)[kLanes], const Function& function) {
+  NIWAKI_LANES for (int k = 0; k < kLanes; ++k) { values[k] = function(values[k]); }
 }
 
-inline void activate(float* row, std::int64_t count, const Activation& activation) {
+template <int kLanes>
+inline void activate(float (&values)[kLanes], const Activation& activation) {
   const float alpha = activation.alpha;
   const float beta = activation.beta;
   const float lo = activation.lo;
@@ -81,21 +88,21 @@ inline void activate(float* row, std::int64_t count, const Activation& activatio
     case ActivationKind::none:
       return;
     case ActivationKind::relu:
-      return map(row, count, [](float x) { return x < 0 ? 0.0F : x; });
+      return map<kLanes>(values, [](float x) { return x < 0 ? 0.0F : x; });
     case ActivationKind::leaky_relu:
-      return map(row, count, [=](float x) { return x < 0 ? alpha * x : x; });
+      return map<kLanes>(values, [=](float x) { return x < 0 ? alpha * x : x; });
     case ActivationKind::clip:
-      return map(row, count, [=](float x) { return clamp(x, lo, hi); });
+      return map<kLanes>(values, [=](float x) { return clamp(x, lo, hi); });
     case ActivationKind::sigmoid:
-      return map(row, count, sigmoid);
+      return map<kLanes>(values, sigmoid);
     case ActivationKind::hard_sigmoid:
-      return map(row, count, [=](float x) { return clamp(alpha * x + beta, 0.0F, 1.0F); });
+      return map<kLanes>(values, [=](float x) { return clamp(alpha * x + beta, 0.0F, 1.0F); });
     case ActivationKind::hard_swish:
-      return map(row, count, [](float x) { return x * clamp(x / 6.0F + 0.5F, 0.0F, 1.0F); });
+      return map<kLanes>(values, [](float x) { return x * clamp(x / 6.0F + 0.5F, 0.0F, 1.0F); });
     case ActivationKind::silu:
-      return map(row, count, silu);
+      return map<kLanes>(values, silu);
     case ActivationKind::tanh:
-      return map(row, count, tanh_bounded);
+      return map<kLanes>(values, tanh_bounded);
   }
 }
 

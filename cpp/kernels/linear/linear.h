@@ -6,8 +6,8 @@
 //   LinearSparseI16  entries (column, value s8), x int16, accumulators s32
 //
 // A binary linear layer is ConvB1 with a 1x1 window.
-// Assumptions: kReadsPastEnd: sparse int16 kernels may read one int16 behind the last image's x.
-// kSumsFitS32 as in conv_i16.h. Integers are exact; float sums may be taken in another order.
+// Assumptions: nothing is read past any end. kSumsFitS32 as in conv_i16.h. Integers are exact;
+// float sums may be taken in another order.
 #pragma once
 
 #include <cstdint>

@@ -26,6 +26,9 @@ Acc dot(const X* x, const W* weights, std::int64_t count) {
   return sum;
 }
 
+// One chain of additions. On Zen 4, for 16 entries a row (800 to 500), this took 4.4 us, vector
+// gathers 4.9 (AVX2) and 6.3 us (AVX-512), four chains 8.2: so no instruction set has a kernel of
+// its own.
 template <class X, class W, class Acc>
 Acc dot_entries(const X* x, const std::int32_t* columns, const W* values, std::int64_t count) {
   Acc sum = 0;

@@ -51,42 +51,6 @@ std::int32_t dot(const std::int16_t* x, const std::int8_t* weights, std::int64_t
   return sum;
 }
 
-float dot_entries(const float* x, const std::int32_t* columns, const float* values,
-                  std::int64_t count) {
-  __m256 sums = _mm256_setzero_ps();
-  std::int64_t k = 0;
-  for (; k + 8 <= count; k += 8) {
-    const __m256i column = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(columns + k));
-    const __m256 gathered = _mm256_i32gather_ps(x, column, sizeof(float));
-    sums = _mm256_fmadd_ps(gathered, _mm256_loadu_ps(values + k), sums);
-  }
-  float sum = sum_lanes(sums);
-  for (; k < count; ++k) {
-    sum += x[columns[k]] * values[k];
-  }
-  return sum;
-}
-
-// There is no gather of 16 bits: 32 are gathered, and the value meets the lower half only.
-std::int32_t dot_entries(const std::int16_t* x, const std::int32_t* columns,
-                         const std::int8_t* values, std::int64_t count) {
-  __m256i sums = _mm256_setzero_si256();
-  std::int64_t k = 0;
-  for (; k + 8 <= count; k += 8) {
-    const __m256i column = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(columns + k));
-    const __m256i gathered =
-        _mm256_i32gather_epi32(reinterpret_cast<const int*>(x), column, sizeof(std::int16_t));
-    const __m256i low = _mm256_srai_epi32(_mm256_slli_epi32(gathered, 16), 16);
-    const __m128i bytes = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(values + k));
-    sums = _mm256_add_epi32(sums, _mm256_mullo_epi32(low, _mm256_cvtepi8_epi32(bytes)));
-  }
-  std::int32_t sum = sum_lanes(sums);
-  for (; k < count; ++k) {
-    sum += x[columns[k]] * values[k];
-  }
-  return sum;
-}
-
 }  // namespace
 
 void linear_dense_f32_f32_f32_x86_avx2(const LinearDenseF32Args& args) {
@@ -95,14 +59,6 @@ void linear_dense_f32_f32_f32_x86_avx2(const LinearDenseF32Args& args) {
 
 void linear_dense_i16_i8_i32_x86_avx2(const LinearDenseI16Args& args) {
   for_dense_rows(args, [](auto... a) { return dot(a...); });
-}
-
-void linear_sparse_f32_f32_f32_x86_avx2(const LinearSparseF32Args& args) {
-  for_sparse_rows(args, [](auto... a) { return dot_entries(a...); });
-}
-
-void linear_sparse_i16_i8_i32_x86_avx2(const LinearSparseI16Args& args) {
-  for_sparse_rows(args, [](auto... a) { return dot_entries(a...); });
 }
 
 }  // namespace niwaki::kernels

@@ -50,35 +50,6 @@ std::int32_t dot(const std::int16_t* x, const std::int8_t* weights, std::int64_t
   return _mm512_reduce_add_epi32(_mm512_add_epi32(sums[0], sums[1]));
 }
 
-float dot_entries(const float* x, const std::int32_t* columns, const float* values,
-                  std::int64_t count) {
-  __m512 sum = _mm512_setzero_ps();
-  for (std::int64_t k = 0; k < count; k += 16) {
-    const __mmask16 mask = first_lanes(count - k < 16 ? count - k : 16);
-    const __m512i column = _mm512_maskz_loadu_epi32(mask, columns + k);
-    const __m512 gathered =
-        _mm512_mask_i32gather_ps(_mm512_setzero_ps(), mask, column, x, sizeof(float));
-    sum = _mm512_fmadd_ps(gathered, _mm512_maskz_loadu_ps(mask, values + k), sum);
-  }
-  return _mm512_reduce_add_ps(sum);
-}
-
-// There is no gather of 16 bits: 32 are gathered, and the value meets the lower half only.
-std::int32_t dot_entries(const std::int16_t* x, const std::int32_t* columns,
-                         const std::int8_t* values, std::int64_t count) {
-  __m512i sum = _mm512_setzero_si512();
-  for (std::int64_t k = 0; k < count; k += 16) {
-    const __mmask16 mask = first_lanes(count - k < 16 ? count - k : 16);
-    const __m512i column = _mm512_maskz_loadu_epi32(mask, columns + k);
-    const __m512i gathered =
-        _mm512_mask_i32gather_epi32(_mm512_setzero_si512(), mask, column, x, sizeof(std::int16_t));
-    const __m512i low = _mm512_srai_epi32(_mm512_slli_epi32(gathered, 16), 16);
-    const __m512i value = _mm512_cvtepi8_epi32(_mm_maskz_loadu_epi8(mask, values + k));
-    sum = _mm512_add_epi32(sum, _mm512_mullo_epi32(low, value));
-  }
-  return _mm512_reduce_add_epi32(sum);
-}
-
 }  // namespace
 
 void linear_dense_f32_f32_f32_x86_avx512(const LinearDenseF32Args& args) {
@@ -87,14 +58,6 @@ void linear_dense_f32_f32_f32_x86_avx512(const LinearDenseF32Args& args) {
 
 void linear_dense_i16_i8_i32_x86_avx512(const LinearDenseI16Args& args) {
   for_dense_rows(args, [](auto... a) { return dot(a...); });
-}
-
-void linear_sparse_f32_f32_f32_x86_avx512(const LinearSparseF32Args& args) {
-  for_sparse_rows(args, [](auto... a) { return dot_entries(a...); });
-}
-
-void linear_sparse_i16_i8_i32_x86_avx512(const LinearSparseI16Args& args) {
-  for_sparse_rows(args, [](auto... a) { return dot_entries(a...); });
 }
 
 }  // namespace niwaki::kernels

@@ -98,11 +98,12 @@ void average_pool_f32_portable(const AveragePoolF32Args& args) {
 void quantize_f32_i8_portable(const QuantizeS8Args& args) {
   for (std::int64_t k = 0; k < args.count; ++k) {
     const float x = args.input[k] * args.scale;
-    const float raised = x > -128.0F ? x : -128.0F;
-    const float bounded = raised < 127.0F ? raised : 127.0F;
+    const float raised = x < -128.0F ? -128.0F : x;
+    const float bounded = raised > 127.0F ? 127.0F : raised;
+    const float number = x == x ? bounded : 0.0F;
     // Adding 1.5 * 2^23 rounds half to even; the clip before keeps it exact.
-    const float rounded = (bounded + 12582912.0F) - 12582912.0F;
-    args.output[k] = x == x ? static_cast<std::int8_t>(rounded) : std::int8_t{0};
+    const float rounded = (number + 12582912.0F) - 12582912.0F;
+    args.output[k] = static_cast<std::int8_t>(static_cast<std::int32_t>(rounded));
   }
 }
 
