@@ -19,7 +19,7 @@ import niwaki
 from _rows import RESULTS, Row, write_rows
 
 if TYPE_CHECKING:
-    from niwaki.report import Report, VariantResult
+    from niwaki.report import Report
 
 
 @dataclass(frozen=True)
@@ -88,24 +88,42 @@ def judge(case: Case, reports: list[Report]) -> tuple[str, bool]:
 
 
 def rows(name: str, reports: list[Report]) -> list[Row]:
-    """Return accuracy, size and latency of each network: mean and deviation over the seeds."""
-    found: list[Row] = []
+    """Return accuracy, size, work and latency of each network, over the seeds."""
+    seconds = [report.seconds or 0.0 for report in reports]
+    whole = Row(
+        f"{name} {reports[0].model}",
+        "niwaki compress",
+        statistics.median(seconds),
+        max(seconds) - min(seconds),
+        len(seconds),
+        unit="s",
+        version=niwaki.__version__,
+        note="the whole run, all three trainings; spread: slowest less fastest",
+    )
+    found = [whole]
     for index, variant in enumerate(reports[0].variants):
         same = [report.variants[index] for report in reports]
-        accuracies = [100 * (one.accuracy or 0) for one in same]
-        found.append(
-            Row(
-                f"{name} {reports[0].model}",
-                variant.name,
-                mean(accuracies),
-                statistics.stdev(accuracies) if len(same) > 1 else 0.0,
-                len(same),
-                unit="% top-1",
-                version=niwaki.__version__,
-                note=f"mean and deviation over seeds; {describe(variant)}",
+        measures = {
+            "% top-1": [100 * (one.accuracy or 0) for one in same],
+            "% zeros": [100 * one.weight_sparsity for one in same],
+            "kB": [(one.size_bytes or 0) / 1000 for one in same],
+            "M multiplications": [(one.multiplications or 0) / 1e6 for one in same],
+            "M binary operations": [(one.binary_operations or 0) / 1e6 for one in same],
+        }
+        for unit, values in measures.items():
+            deviation = statistics.stdev(values) if len(values) > 1 else 0.0
+            found.append(
+                Row(
+                    f"{name} {reports[0].model}",
+                    variant.name,
+                    mean(values),
+                    deviation,
+                    len(values),
+                    unit=unit,
+                    version=niwaki.__version__,
+                    note=f"{reports[0].form} form; mean and deviation over seeds",
+                )
             )
-        )
-    for index, variant in enumerate(reports[0].variants):
         for runner, timing in variant.latency.items():
             medians = [r.variants[index].latency[runner].median_ms for r in reports]
             found.append(
@@ -121,15 +139,6 @@ def rows(name: str, reports: list[Report]) -> list[Row]:
                 )
             )
     return found
-
-
-def describe(variant: VariantResult) -> str:
-    parts = [f"{100 * variant.weight_sparsity:.1f} % zeros"]
-    if variant.size_bytes is not None:
-        parts.append(f"{variant.size_bytes / 1000:.1f} kB")
-    if variant.multiplications is not None:
-        parts.append(f"{variant.multiplications / 1e6:.3g} M multiplications")
-    return ", ".join(parts)
 
 
 def mean(values: list[float]) -> float:

@@ -1,6 +1,7 @@
 """niwaki: shape a convolutional network to a hardware budget, and get what runs it.
 
-The face is lazy (PEP 562): ``import niwaki`` imports neither torch nor onnx; each name loads what it needs.
+The face is lazy (PEP 562): ``import niwaki`` imports neither torch nor onnx; each name loads
+what it needs.
 """
 
 from __future__ import annotations
@@ -22,7 +23,19 @@ _FACE = {
     "load": "niwaki.artifact",
     "verify": "niwaki.artifact",
 }
-_PACKAGES = ("models", "methods", "operators", "graph", "runtime", "planner", "targets", "report", "errors")
+_PACKAGES = (
+    "errors",
+    "formats",
+    "graph",
+    "methods",
+    "models",
+    "planner",
+    "report",
+    "runtime",
+    "structures",
+    "targets",
+    "train",
+)
 
 __all__ = ["__version__", *sorted(_FACE), *_PACKAGES]
 

@@ -39,8 +39,8 @@ def as_inputs(example_inputs: Tensor | Sequence[Tensor]) -> tuple[Tensor, ...]:
                 "every input must be a tensor with a batch of at least 1",
                 got=tuple(item.shape) if isinstance(item, torch.Tensor) else type(item).__name__,
             )
-    # Copied: where an axis has length 1 (a picture that was NHWC) its stride may be anything, and the
-    # exporter would take it for another memory format and gather the values one by one.
+    # Copied: where an axis has length 1 (a picture that was NHWC) its stride may be anything, and
+    # the exporter would take it for another memory format and gather the values one by one.
     return tuple(item.clone(memory_format=torch.contiguous_format) for item in inputs)
 
 

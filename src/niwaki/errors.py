@@ -20,8 +20,8 @@ class NiwakiError(Exception):
         fix: What to do about it, one sentence without the final full stop.
 
     Example:
-        >>> print(NiwakiError("pack", "x must be 2-D", got=(3, 4, 5), fix="Flatten the leading axes first"))
-        [pack] x must be 2-D, got (3, 4, 5). Flatten the leading axes first.
+        >>> print(NiwakiError("pack", "x must be 2-D", got=(3, 4, 5), fix="Flatten it first"))
+        [pack] x must be 2-D, got (3, 4, 5). Flatten it first.
     """
 
     exit_code = 2
@@ -58,7 +58,7 @@ class FormatError(NiwakiError):
 
 
 class InputError(NiwakiError):
-    """Report input that can't be used: a missing file, an empty data set, an output path in the way."""
+    """Report input that can't be used: a missing file, an empty data set, a path in the way."""
 
 
 class UnsupportedOpError(NiwakiError):

@@ -1,8 +1,8 @@
 """One registry class for methods, models, formats and data sets: a new file registers itself.
 
-A package's public modules are imported on first use; each registers what it holds by decorator. A name
-registered twice is an error, and a module that fails to import fails the import: a missing method is a
-broken build. Third parties add theirs by an entry point, or by ``--plugin file.py``.
+A package's public modules are imported on first use; each registers what it holds by decorator. A
+name registered twice is an error, and a module that fails to import fails the import: a missing
+method is a broken build. Third parties add theirs by an entry point, or by ``--plugin file.py``.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import importlib
 import importlib.metadata
 import importlib.util
 import pkgutil
+import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Generic, TypeVar
@@ -126,7 +127,7 @@ def load_plugin(path: str | Path) -> None:
 def import_file(path: Path) -> object:
     """Import a Python file as a module named after its absolute path, once per process."""
     path = path.resolve()
-    name = "niwaki_file_" + "_".join(path.with_suffix("").parts[1:]).replace("-", "_").replace(".", "_")
+    name = "niwaki_file_" + re.sub(r"\W", "_", str(path.with_suffix("")))
     if name in sys.modules:
         return sys.modules[name]
     spec = importlib.util.spec_from_file_location(name, path)

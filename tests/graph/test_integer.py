@@ -12,8 +12,8 @@ from hypothesis import given, settings, strategies as st
 from niwaki import graph
 from niwaki.errors import InputError, UnsupportedOpError, ValueDomainError
 from niwaki.graph import integer
-from niwaki.graph._integer_plan import integer_levels
 from niwaki.graph.arithmetic import requantize
+from niwaki.graph.integer._plan import integer_levels
 from niwaki.graph.layers import layers
 
 FINITE = {"allow_nan": False, "allow_infinity": False}

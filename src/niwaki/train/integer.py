@@ -20,8 +20,8 @@ from torch.nn import functional as F
 
 from niwaki.errors import UnsupportedOpError
 from niwaki.graph import integer
-from niwaki.graph._integer_plan import AVERAGES
-from niwaki.graph._integer_rule import rescaling
+from niwaki.graph.integer._plan import AVERAGES
+from niwaki.graph.integer._rule import rescaling
 from niwaki.graph.layers import view
 from niwaki.train._integer_steps import (
     bits_of,

@@ -17,10 +17,10 @@ SCOPES = "pkg.torch.onnx.name_scopes"
 
 @register_pass("name-layers")
 class NameLayers(Pass):
-    """Name nodes after torch's modules, unique by ``.2``, ``.3``; without the exporter's notes, keep.
+    """Name nodes after torch's modules, unique by ``.2``, ``.3``; keep those without a note.
 
-    A convolution or linear layer is called as its weight says: where the exporter folded a batch norm
-    the note on the node speaks of the batch norm.
+    A convolution or linear layer is called as its weight says: where the exporter folded a batch
+    norm, the note on the node speaks of the batch norm.
     """
 
     def match(self, node: ir.Node) -> bool:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from niwaki.errors import InputError, UnsupportedOpError
-from niwaki.graph._integer_rule import (
+from niwaki.graph.integer._rule import (
     IntegerParameters,
     LogitParameters,
     integer_parameters,

@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from niwaki.graph._layers_match import Matcher, reads
-from niwaki.graph._layers_pools import check_spatial
-from niwaki.graph._layers_sums import NONE, emit_pair, pair_up
-from niwaki.graph._layers_terms import WEIGHTED, Term, read_term
-from niwaki.graph._layers_values import (
+from niwaki.graph.functions import NIWAKI
+from niwaki.graph.layers._match import Matcher, reads
+from niwaki.graph.layers._pools import check_spatial
+from niwaki.graph.layers._sums import NONE, emit_pair, pair_up
+from niwaki.graph.layers._terms import WEIGHTED, Term, read_term
+from niwaki.graph.layers._values import (
     Array,
     attribute,
     channels_of,
@@ -21,7 +22,6 @@ from niwaki.graph._layers_values import (
     rank_of,
     unsupported,
 )
-from niwaki.graph.functions import NIWAKI
 
 if TYPE_CHECKING:
     import onnx_ir as ir

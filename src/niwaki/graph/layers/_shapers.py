@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from niwaki.graph._layers_match import Matcher, reads
-from niwaki.graph._layers_values import attribute, constant, data, operand, rank_of, unsupported
+from niwaki.graph.layers._match import Matcher, reads
+from niwaki.graph.layers._values import attribute, constant, data, operand, rank_of, unsupported
 
 if TYPE_CHECKING:
     import onnx_ir as ir

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from niwaki.errors import InputError
-from niwaki.graph._integer_emit import Emitter
-from niwaki.graph._integer_plan import Plan as Plan, Steps as Steps, make_plan as make_plan
-from niwaki.graph._integer_rule import (
+from niwaki.graph.evaluate import Evaluator
+from niwaki.graph.integer._emit import Emitter
+from niwaki.graph.integer._plan import Plan as Plan, Steps as Steps, make_plan as make_plan
+from niwaki.graph.integer._rule import (
     MAX_MULTIPLIER as MAX_MULTIPLIER,
     IntegerParameters as IntegerParameters,
     LogitParameters as LogitParameters,
@@ -22,7 +23,6 @@ from niwaki.graph._integer_rule import (
     logit_parameters as logit_parameters,
     rescaling as rescaling,
 )
-from niwaki.graph.evaluate import Evaluator
 from niwaki.graph.layers import view
 
 if TYPE_CHECKING:

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from niwaki.graph._layers_match import Matcher, reads
-from niwaki.graph._layers_sums import NONE, emit_sum, is_sum
-from niwaki.graph._layers_values import (
+from niwaki.graph.layers._match import Matcher, reads
+from niwaki.graph.layers._sums import NONE, emit_sum, is_sum
+from niwaki.graph.layers._values import (
     attribute,
     constant,
     data,

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from niwaki.errors import UnsupportedOpError
-from niwaki.graph._integer_builder import Builder
-from niwaki.graph._integer_moves import emit_move, emit_reshape
-from niwaki.graph._integer_plan import AVERAGES, MOVES, Plan
-from niwaki.graph._integer_rule import IntegerParameters
 from niwaki.graph.functions import NIWAKI, QONNX
+from niwaki.graph.integer._builder import Builder
+from niwaki.graph.integer._moves import emit_move, emit_reshape
+from niwaki.graph.integer._plan import AVERAGES, MOVES, Plan
+from niwaki.graph.integer._rule import IntegerParameters
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -14,7 +14,7 @@ from niwaki.graph._windows import output_size, resolve_pads
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from niwaki.graph._layers_match import Draft
+    from niwaki.graph.layers._match import Draft
 
 Shape: TypeAlias = "tuple[int, ...]"
 Known: TypeAlias = "dict[str, tuple[tuple[int, ...], str]]"

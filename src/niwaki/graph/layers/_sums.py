@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from niwaki.graph._layers_match import Matcher, reads
-from niwaki.graph._layers_terms import WEIGHTED, Term, read_term
-from niwaki.graph._layers_values import (
+from niwaki.graph.layers._match import Matcher, reads
+from niwaki.graph.layers._terms import WEIGHTED, Term, read_term
+from niwaki.graph.layers._values import (
     Array,
     attribute,
     channels_of,

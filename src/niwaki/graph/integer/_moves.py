@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from niwaki.graph._integer_rule import rescaling
+from niwaki.graph.integer._rule import rescaling
 
 if TYPE_CHECKING:
     import onnx_ir as ir
 
-    from niwaki.graph._integer_emit import Emitter
+    from niwaki.graph.integer._emit import Emitter
     from niwaki.graph.layers import Layer
 
 

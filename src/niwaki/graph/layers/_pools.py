@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from niwaki.graph._layers_match import Matcher, reads
-from niwaki.graph._layers_terms import read_windows
-from niwaki.graph._layers_values import attribute, constant, data, operand, rank_of, unsupported
+from niwaki.graph.layers._match import Matcher, reads
+from niwaki.graph.layers._terms import read_windows
+from niwaki.graph.layers._values import attribute, constant, data, operand, rank_of, unsupported
 
 if TYPE_CHECKING:
     import onnx_ir as ir

@@ -14,18 +14,18 @@ from typing import TYPE_CHECKING, Any
 
 import onnx_ir as ir
 
-from niwaki.graph._layers_values import Array, constant, data, is_identity, unsupported
+from niwaki.graph.layers._values import Array, constant, data, is_identity, unsupported
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 _READERS: dict[tuple[str, str], Any] = {}
 _MODULES = (
-    "_layers_activations",
-    "_layers_pools",
-    "_layers_quantized",
-    "_layers_shapers",
-    "_layers_sums",
+    "_activations",
+    "_pools",
+    "_quantized",
+    "_shapers",
+    "_sums",
 )
 
 
@@ -63,7 +63,7 @@ class Matcher:
 
     def __init__(self, model: ir.Model) -> None:
         for module in _MODULES:
-            importlib.import_module(f"niwaki.graph.{module}")
+            importlib.import_module(f"niwaki.graph.layers.{module}")
         self._nodes = list(model.graph)
         self._outputs: list[ir.Value] = list(model.graph.outputs)
         self._alias: dict[ir.Value, ir.Value] = {}

@@ -11,15 +11,15 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from niwaki.errors import ShapeError
-from niwaki.graph._layers_match import Matcher
-from niwaki.graph._layers_shapes import Known, infer_layer
+from niwaki.graph.layers._match import Matcher
+from niwaki.graph.layers._shapes import Known, infer_layer
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     import onnx_ir as ir
 
-    from niwaki.graph._layers_values import Array
+    from niwaki.graph.layers._values import Array
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from niwaki.graph._layers_values import (
+from niwaki.graph.functions import QONNX
+from niwaki.graph.layers._values import (
     Array,
     attribute,
     constant,
@@ -19,7 +20,6 @@ from niwaki.graph._layers_values import (
     rank_of,
     unsupported,
 )
-from niwaki.graph.functions import QONNX
 
 if TYPE_CHECKING:
     import onnx_ir as ir
