@@ -1,6 +1,7 @@
 # make setup   once: .venv with everything that tests and development need
 # make build   after a change of C++ (or for a first build in an environment of your own)
 # make sanitize  the C++ core under ASan and UBSan, with the tests of kernels and engine
+# make check  lint, formats and types      make test  everything      make bench  the measured tables
 # Python edits need nothing. PYTHON=path/to/python picks another environment.
 PYTHON ?= .venv/bin/python
 JOBS ?= $(shell nproc)
@@ -11,7 +12,7 @@ VENV = $(filter .venv/bin/python,$(PYTHON))
 BUILD_NEEDS = "scikit-build-core>=0.11" "nanobind>=2.8" cmake ninja
 export CMAKE_BUILD_PARALLEL_LEVEL = $(JOBS)
 
-.PHONY: setup build sanitize
+.PHONY: setup build check test bench sanitize
 
 setup: $(VENV)
 	$(PIP) install -q $(CONSTRAINTS) $(BUILD_NEEDS)
@@ -25,6 +26,24 @@ setup: $(VENV)
 build:
 	$(PIP) install -q --no-build-isolation --no-deps -e .
 	$(MAKE) _stub
+
+check:
+	$(PYTHON) -m ruff format --check .
+	$(PYTHON) -m ruff check .
+	$(PYTHON) -m pyright --pythonpath $(PYTHON)
+	$(PYTHON) -m clang_format --dry-run --Werror $$(git ls-files 'cpp/*.cc' 'cpp/*.h')
+
+test:
+	$(PYTHON) -m pytest -q -n $(JOBS)
+
+# On a quiet machine; MNIST, Fashion-MNIST and CIFAR-10 need NIWAKI_DATA.
+bench:
+	$(PYTHON) benchmarks/bench_import.py
+	$(PYTHON) benchmarks/bench_kernels.py --peer
+	$(PYTHON) benchmarks/bench_compress.py
+	$(if $(NIWAKI_DATA),$(PYTHON) benchmarks/bench_compress.py --cases mnist fashion-mnist --seeds 1)
+	$(if $(NIWAKI_DATA),$(PYTHON) benchmarks/bench_resnet20.py)
+	$(PYTHON) benchmarks/readme.py
 
 # Type checkers look for the generated stub beside the sources.
 .PHONY: _stub

@@ -37,7 +37,11 @@ _PACKAGES = (
     "train",
 )
 
-__all__ = ["__version__", *sorted(_FACE), *_PACKAGES]
+__all__ = [  # pyright: ignore[reportUnsupportedDunderAll]
+    "__version__",
+    *sorted(_FACE),
+    *_PACKAGES,
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -304,3 +304,15 @@ def test_a_full_disk_while_packing(tmp_path, small_onnx, listing):
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert code == 2
     assert listing(tmp_path) == before
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_one_flipped_bit_of_a_nwk(refused, tmp_path, small_nwk, seed):
+    path = small_nwk(tmp_path / "small.nwk")
+    data = bytearray(path.read_bytes())
+    bit = int(np.random.default_rng(seed).integers(8 * len(data)))
+    data[bit // 8] ^= 1 << bit % 8
+    path.write_bytes(data)
+    line = refused("inspect", path)
+    assert "small.nwk" in line
+    assert any(word in line for word in ("hash", "version", ".nwk file", "length", "bytes"))

@@ -32,10 +32,7 @@ def run_verb(arguments: Sequence[str]) -> int:
 
     from niwaki.cli._app import app, note
 
-    package = importlib.import_module("niwaki.cli")
-    for module in pkgutil.iter_modules(package.__path__):
-        if not module.name.startswith("_"):
-            importlib.import_module(f"{package.__name__}.{module.name}")
+    load_verbs()
     try:
         code = app(list(arguments), prog_name="niwaki", standalone_mode=False)
     except NiwakiError as error:
@@ -59,6 +56,14 @@ def run_verb(arguments: Sequence[str]) -> int:
             return _usage(error)
         return _bug()
     return code if isinstance(code, int) else 0
+
+
+def load_verbs() -> None:
+    """Import every file of this package: each adds its verb to the app."""
+    package = importlib.import_module("niwaki.cli")
+    for module in pkgutil.iter_modules(package.__path__):
+        if not module.name.startswith("_"):
+            importlib.import_module(f"{package.__name__}.{module.name}")
 
 
 def _usage(error: Exception) -> int:
