@@ -31,7 +31,7 @@ check:
 	$(PYTHON) -m ruff format --check .
 	$(PYTHON) -m ruff check .
 	$(PYTHON) -m pyright --pythonpath $(PYTHON)
-	$(PYTHON) -m clang_format --dry-run --Werror $$(git ls-files 'cpp/*.cc' 'cpp/*.h')
+	$(dir $(PYTHON))clang-format --dry-run --Werror $$(git ls-files 'cpp/*.cc' 'cpp/*.h')
 
 test:
 	$(PYTHON) -m pytest -q -n $(JOBS)
