@@ -22,24 +22,6 @@ from niwaki.verification._result import (
 if TYPE_CHECKING:
     import numpy as np
 
-    from niwaki.artifact import Artifact
-
-
-def verify_artifact(artifact: Artifact) -> VerifyResult:
-    """Verify an artifact: its files' hashes, then torch, Graph and engine against each other.
-
-    Raises:
-        FormatError: A file is damaged so that it can't be read.
-    """
-    from niwaki.artifact import file_hash
-
-    result = check_files(artifact.folder, form=artifact.form)
-    result.files = {
-        name: "ok" if file_hash(artifact.folder / name) == known else "changed"
-        for name, known in artifact.manifest["files"].items()
-    }
-    return result
-
 
 def check_files(folder: Path, *, form: str) -> VerifyResult:
     """Hold ``model.onnx``, ``model.nwk`` and the golden values in a folder against each other.
