@@ -74,10 +74,11 @@ def latency_bars(report: Report) -> str:
         for runner in runners:
             timing = variant.latency.get(runner)
             if timing is not None:
+                half = timing.spread_ms / 2
                 axis.barh(
                     place,
                     timing.median_ms,
-                    xerr=timing.spread_ms / 2,
+                    xerr=[[min(half, timing.median_ms)], [half]],  # no time is below 0
                     height=0.72,
                     color=_color(report, variant.name),
                     alpha=1.0 if runner == "niwaki" else 0.5,
@@ -88,7 +89,7 @@ def latency_bars(report: Report) -> str:
                 labels.append(f"{variant.name}, {runner}")
                 axis.annotate(
                     f"{timing.median_ms:.3g}",
-                    (timing.median_ms + timing.spread_ms / 2, place),
+                    (timing.median_ms + half, place),
                     xytext=(5, 0), textcoords="offset points",
                     va="center", fontsize=7.5, color=_INK,
                 )  # fmt: skip
@@ -97,6 +98,7 @@ def latency_bars(report: Report) -> str:
     axis.set_yticks(ticks, labels)
     axis.invert_yaxis()
     axis.margins(x=0.12)
+    axis.set_xlim(left=0)
     axis.set_xlabel("milliseconds, one image (bar ends: half the spread)", fontsize=8, color=_INK)
     axis.grid(axis="y", visible=False)
     return _svg(figure, "median latency of each engine on each network", "latency")
