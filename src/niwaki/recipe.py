@@ -94,7 +94,7 @@ class TrainPart(Part):
     """``none``, ``flip``, ``shiftN``, ``shiftN+flip``; None is the data set's own."""
     seed: Count = 0
     threads: Several | None = None
-    """Torch's threads; None leaves torch's own choice. Sums depend on it, so results may too."""
+    """Torch's threads; None is one per core. Sums depend on it, so results may too."""
     checkpoint_seconds: Positive = 15.0
     """Time between two checkpoints, for ``--resume``; one is written at the end too."""
 

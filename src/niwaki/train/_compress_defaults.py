@@ -6,6 +6,7 @@ Fashion-MNIST in under fifteen. The CIFAR networks are meant to start from train
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -29,7 +30,11 @@ class Defaults:
     weight_decay: float = 1e-5
     optimizer: str = "adam"
     threads: int | None = None
-    """Torch's threads; one where layers are small: two took 4x the CPU time on a busy machine."""
+    """Torch's threads; one where layers are small: two took 4x the CPU time on a busy machine.
+
+    None is one per core, written into the resolved recipe: sums in another order would make a
+    resumed run differ from one that was never stopped.
+    """
 
 
 DEFAULTS = {
@@ -40,6 +45,13 @@ DEFAULTS = {
 }
 OTHER = Defaults(None, dense_epochs=15, epochs=20, batch_size=64)
 """For data of the user's own."""
+
+
+def cores() -> int:
+    """Return the cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def settings_for(data: str) -> Defaults:
@@ -77,7 +89,7 @@ def resolve(recipe: Recipe, *, own_model: bool = False) -> Recipe:
         "lr": row.lr,
         "weight_decay": row.weight_decay,
         "optimizer": row.optimizer,
-        "threads": row.threads,
+        "threads": row.threads or cores(),
     }
     changes["train"] = {key: v for key, v in wanted.items() if getattr(train, key) is None}
     if recipe.sparsity is None:
