@@ -12,6 +12,7 @@ import pytest
 import typer
 
 import niwaki
+from niwaki.cli import run_verb
 from niwaki.cli._app import app
 
 ROOT = Path(__file__).parent.parent
@@ -70,3 +71,20 @@ def test_the_readmes_figures_are_those_of_the_results(monkeypatch, capsys):
     with pytest.raises(SystemExit) as left:
         runpy.run_path(str(ROOT / "benchmarks" / "readme.py"), run_name="__main__")
     assert left.value.code == 0, capsys.readouterr().out
+
+
+@pytest.mark.slow
+def test_the_size_budgets_that_the_pages_name_can_be_met(tmp_path):
+    named = {
+        words[words.index("--size-kb") + 1]
+        for page in PAGES
+        for block in blocks(page, "sh")
+        for words in (shlex.split(line, comments=True) for line in block.splitlines())
+        if words[:3] == ["niwaki", "compress", "--size-kb"]  # on the default network
+    }
+    assert named
+    smallest = min(named, key=float)
+    out = tmp_path / "out"
+    quick = ["--dense-epochs", "1", "--epochs", "1", "--compare", "none", "--quiet", "--json"]
+    assert run_verb(["compress", "--size-kb", smallest, *quick, "--out", str(out)]) == 0
+    assert (out / "model.nwk").stat().st_size <= 1000 * float(smallest)

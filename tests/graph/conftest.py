@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import subprocess
 import venv
@@ -127,19 +128,25 @@ def qonnx_python() -> Path:
         return Path(given)
     folder = ROOT / "build" / "qonnx-venv"
     python = folder / "bin" / "python"
-    done = folder / "complete"
-    if not done.is_file():
-        venv.create(folder, with_pip=True, clear=True)
-        wanted = ENVIRONMENTS / "qonnx_requirements.txt"
-        pip = [str(python), "-m", "pip", "install", "--quiet", "--requirement", str(wanted)]
-        made = subprocess.run(pip, capture_output=True, text=True, check=False)
-        if made.returncode:
-            reason = f"pip can't install qonnx: {made.stderr.strip()[-300:]}"
-            if os.environ.get("NIWAKI_REQUIRE_TOOLS") == "1":
-                pytest.fail(reason)
-            pytest.skip(reason)
-        done.touch()
+    folder.parent.mkdir(exist_ok=True)
+    with (folder.parent / "qonnx-venv.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # pytest's workers share the environment
+        if not (folder / "complete").is_file():
+            _make_qonnx_environment(folder)
     return python
+
+
+def _make_qonnx_environment(folder):
+    venv.create(folder, with_pip=True, clear=True)
+    wanted = ENVIRONMENTS / "qonnx_requirements.txt"
+    pip = [str(folder / "bin" / "python"), "-m", "pip", "install", "--quiet", "-r", str(wanted)]
+    made = subprocess.run(pip, capture_output=True, text=True, check=False)
+    if made.returncode:
+        reason = f"pip can't install qonnx: {made.stderr.strip()[-300:]}"
+        if os.environ.get("NIWAKI_REQUIRE_TOOLS") == "1":
+            pytest.fail(reason)
+        pytest.skip(reason)
+    (folder / "complete").touch()
 
 
 @pytest.fixture
