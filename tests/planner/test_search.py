@@ -66,4 +66,5 @@ def test_a_ladder_falls_and_stays_above_its_floor(start, floor):
     assert rungs[0] == start
     assert all(a > b for a, b in itertools.pairwise(rungs))
     assert all(rung >= min(floor, start) for rung in rungs)
-    assert len(rungs) <= 5
+    assert rungs[-1] == min(floor, start)
+    assert len(rungs) <= 11

@@ -17,6 +17,7 @@ class Trained:
     accuracy: float
     sparsity: float
     size: int
+    note: str = ""
 
     @property
     def weight_sparsity(self) -> float:
@@ -37,9 +38,11 @@ def world(monkeypatch):
 
     def train(_job, _work, _dense, _name, sparsity, _progress) -> Trained:
         trained.append(sparsity)
-        return Trained(0.99 - 0.05 * sparsity**8, sparsity, size(sparsity) + world.excess)
+        return Trained(
+            0.99 - world.loss - 0.05 * sparsity**8, sparsity, size(sparsity) + world.excess
+        )
 
-    world = SimpleNamespace(trained=trained, excess=0, size=size)
+    world = SimpleNamespace(trained=trained, excess=0, loss=0.0, size=size)
     monkeypatch.setattr(budgets, "method_variant", train)
     monkeypatch.setattr(budgets, "untrained_program", lambda _job, _dense, s: size(s))
     monkeypatch.setattr(budgets, "packed_bytes", lambda program: program)
@@ -47,7 +50,7 @@ def world(monkeypatch):
 
 
 def keep(**values):
-    job = SimpleNamespace(recipe=Recipe.of(values))
+    job = SimpleNamespace(recipe=Recipe.of({"method": "magnitude", **values}))
     return budgets.keep_budget(job, None, Trained(0.99, 0.0, 9_999), progress=False)  # type: ignore[arg-type]
 
 
@@ -84,19 +87,34 @@ def test_a_size_below_the_smallest_file_is_refused_before_training(world):
     assert world.trained == []
 
 
+def test_a_method_with_a_second_branch_goes_down_to_no_weights_at_all(world):
+    with pytest.raises(InfeasibleError, match=r"at most 0\.9, nearest reached 1 at sparsity 1,"):
+        keep(method="bap", budget={"size_kb": 0.9})
+    ours, _ = keep(method="bap", budget={"size_kb": 1.006})
+    assert 0.999 < ours.sparsity <= 1.0
+
+
+def test_a_lower_bound_above_the_highest_sparsity_is_tried_itself(world):
+    ours, _ = keep(sparsity=0.9995, budget={"size_kb": 4})
+    assert ours.sparsity == 0.9995
+
+
 def test_an_accuracy_alone_goes_down_until_it_is_kept(world):
     ours, kept = keep(budget={"max_accuracy_drop": 3})
     assert world.trained == [0.98, 0.96, 0.92]
     assert ours.sparsity == 0.92
     assert kept["max_accuracy_drop"]["reached"] <= 3
+    assert ours.note == "sparsity chosen on the test part, 3 tried"
 
 
 def test_an_accuracy_that_no_sparsity_keeps_tells_the_nearest(world):
+    world.loss = 0.01
     with pytest.raises(
-        InfeasibleError, match=r"at most 0, nearest reached 0\.2.* at sparsity 0\.98"
+        InfeasibleError,
+        match=r"at most 0\.5, nearest reached 1 points at sparsity 0, of 0\.98 down to 0 tried",
     ):
-        keep(budget={"max_accuracy_drop": 0})
-    assert len(world.trained) == 5
+        keep(budget={"max_accuracy_drop": 0.5})
+    assert world.trained == [0.98, 0.96, 0.92, 0.84, 0.68, 0.36, 0.0]
 
 
 def test_an_accuracy_beside_a_sparsity_is_checked_only(world):

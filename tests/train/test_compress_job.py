@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
+
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
 import niwaki
+from niwaki.cli import run_verb
 from niwaki.errors import InputError, RegistryError, ShapeError, ValueDomainError
 from niwaki.recipe import Recipe
 from niwaki.train._compress_defaults import resolve
@@ -88,3 +92,52 @@ def test_at_sparsity_one_only_methods_with_a_second_branch_are_compared(tmp_path
     job = job_of(tmp_path, sparsity=1.0)
     assert job.compared(1.0) == []
     assert job.compared(0.98) == ["magnitude"]
+
+
+NETWORK = """
+from torch import nn
+
+
+def make(num_classes=10):
+    return nn.Sequential(
+        nn.Conv2d(1, 8, 3, padding=1),
+        nn.{op},
+        nn.Conv2d(8, 8, 3, padding=1),
+        nn.ReLU(),
+        nn.AdaptiveAvgPool2d(1),
+        nn.Flatten(),
+        nn.Linear(8, num_classes),
+    )
+"""
+
+
+@pytest.mark.parametrize(
+    ("op", "form", "named"),
+    [
+        ("Upsample(scale_factor=2)", "float", r"Resize \(node '1'\)"),
+        ("Upsample(scale_factor=2)", "integer", r"Resize \(node '1'\)"),
+        ("SiLU()", "integer", r"conv \(node '0'\) must have an integer form.* silu"),
+    ],
+)
+def test_a_network_that_the_engine_cannot_run_is_refused_before_training(
+    tmp_path, monkeypatch, capsys, op, form, named
+):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("niwaki.train._compress_stages.fit", None)  # training would be a bug: 70
+    (tmp_path / "mine.py").write_text(NETWORK.replace("{op}", op))
+    code = run_verb(["compress", "--model", "mine.py:make", "--form", form, "--out", "out"])
+    told = capsys.readouterr()
+    assert code == 2, told.err
+    assert told.out == ""
+    assert told.err.count("\n") == 1
+    assert re.search(named, told.err)
+    assert {path.name for path in tmp_path.iterdir()} - {"__pycache__"} == {"mine.py"}
+
+
+def test_a_network_whose_published_normalisation_has_other_channels_than_the_pictures(tmp_path):
+    weights = tmp_path / "w.npz"
+    np.savez(weights, w=np.zeros(1, np.float32))
+    with pytest.raises(
+        ShapeError, match=r"resnet20\] the pictures must have 3 channels.* got 1 in data 'digits'"
+    ):
+        job_of(tmp_path, model="resnet20", data="digits", weights=str(weights))

@@ -80,26 +80,22 @@ def bisect(
     return Bisection(fits, best, tuple(trials))
 
 
-def ladder(start: float, floor: float = 0.0, rungs: int = 5) -> list[float]:
-    """Return sparsities to try downwards from ``start``, each keeping twice the weights.
+def ladder(start: float, floor: float = 0.0) -> list[float]:
+    """Return sparsities to try from ``start`` down to ``floor``, each keeping twice the weights.
 
     Args:
         start: The highest sparsity; in [0, 1].
         floor: No rung goes below this (a size bound gives it).
-        rungs: How many at most.
 
     Example:
         >>> ladder(0.98)
-        [0.98, 0.96, 0.92, 0.84, 0.68]
+        [0.98, 0.96, 0.92, 0.84, 0.68, 0.36, 0.0]
         >>> ladder(0.98, floor=0.9)
         [0.98, 0.96, 0.92, 0.9]
     """
     density = max(1.0 - start, 1e-3)
     found = [start]
-    for _ in range(rungs - 1):
+    while found[-1] > floor:
         density *= 2
-        step = max(round(1.0 - density, 6), floor)
-        if step >= found[-1]:
-            break
-        found.append(step)
+        found.append(max(round(1.0 - density, 6), floor))
     return found

@@ -1,8 +1,9 @@
 """`compress`: from a network, data and a budget to a verified, measured artifact.
 
-resolve the recipe -> load data -> dense network (train, or load weights) -> for the method and
-those compared: train a copy, convert -> Graph -> (integer form: calibrate, train with the integer
-arithmetic) -> program -> measure -> report -> verify -> artifact, written whole or not at all.
+resolve the recipe -> load data -> try every form on an untrained copy -> dense network (train, or
+load weights) -> for the method and those compared: train a copy, convert -> Graph -> (integer form:
+calibrate, train with the integer arithmetic) -> program -> measure -> report -> verify -> artifact,
+written whole or not at all.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from niwaki.train._compress_job import Job, prepare_job
 from niwaki.train._compress_measure import torch_threads
 from niwaki.train._compress_result import CompressResult as CompressResult, write_result
 from niwaki.train._compress_stages import dense_variant, method_variant
+from niwaki.train._compress_trial import try_forms
 from niwaki.train._compress_work import Work, check_same, work_folder
 
 if TYPE_CHECKING:
@@ -61,6 +63,8 @@ def compress(
     Raises:
         InputError, ValueDomainError, RegistryError, FormatError, ShapeError: Something given can't
             be used; nothing has been written.
+        UnsupportedOpError: The engine doesn't run an op of the network, or the form doesn't have
+            it: found before training, on an untrained copy; nothing has been written.
         InfeasibleError: The budget can't be met: the bound that broke and the nearest value.
         VerificationError: torch, Graph and engine don't agree; nothing has been written.
     """
@@ -69,6 +73,8 @@ def compress(
     job = prepare_job(model, data, recipe, budget, overrides, out, replace=force or resume)
     if resume and (done := _finished(job, out)) is not None:
         return done
+    if not (resume and work_folder(out).exists()):  # else it was tried when the run began
+        try_forms(job)
     work = Work.start(out, job.recipe, resume=resume, force=force)
     try:
         with torch_threads(job.recipe.train.threads):

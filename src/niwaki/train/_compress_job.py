@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 import importlib.util
 import os
 from dataclasses import dataclass
@@ -209,14 +210,29 @@ def _load(data: Any, recipe: Recipe, network: nn.Module | None) -> DataSet:
             )
         if recipe.model.spec is not None:
             wanted = models.normalization(models.from_spec(recipe.model.spec))
-    return load(
-        recipe.data if data is None or isinstance(data, str | Path) else data,
+    given = recipe.data if data is None or isinstance(data, str | Path) else data
+    plain = functools.partial(
+        load,
+        given,
         seed=recipe.train.seed,
         num_classes=recipe.model.num_classes,
         augment=recipe.train.augment,
-        mean=None if wanted is None else wanted["mean"],
-        std=None if wanted is None else wanted["std"],
     )
+    if wanted is None:
+        return plain()
+    try:
+        return plain(mean=wanted["mean"], std=wanted["std"])
+    except ValueDomainError as error:
+        channels, published = plain().shape[0], len(wanted["mean"])  # the data's own trouble: again
+        if channels == published:
+            raise
+        raise ShapeError(
+            f"model {recipe.model.spec or type(network).__name__}",
+            f"the pictures must have {published} channels, as the network's published "
+            "normalisation has",
+            got=f"{channels} in data {recipe.data!r}",
+            fix=f"Give pictures of {published} channels, or leave the weights out and train",
+        ) from error
 
 
 def _build(recipe: Recipe, data: DataSet, spec: str) -> nn.Module:

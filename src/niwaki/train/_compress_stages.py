@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import numpy as np
+    from torch import nn
 
     from niwaki.runtime import Program
     from niwaki.train._compress_job import Job
@@ -138,14 +139,26 @@ def layers_of(session: Session) -> tuple[frozenset[str], dict[str, np.ndarray]]:
 def untrained_program(job: Job, dense: Variant, sparsity: float) -> Program:
     """Return what the dense network packs to at a sparsity, its smallest weights zero."""
     network = copy.deepcopy(dense.forms.network)
-    method = job.method(job.recipe.method.name, sparsity)
+    return untrained_forms(job, network, job.recipe.method.name, sparsity).program
+
+
+def untrained_forms(job: Job, network: nn.Module, name: str, sparsity: float) -> Forms:
+    """Return the forms of a network compressed at once, without training.
+
+    Args:
+        job: The run.
+        network: The network; it is changed in place.
+        name: The method.
+        sparsity: Share of zeros in each compressed layer, in [0, 1].
+    """
+    method = job.method(name, sparsity)
     method.prepare(network, job.example())
     method.step(1.0)
     method.convert(network)
     forms = float_forms(network, job)
     if job.recipe.form == "integer":
         forms = integer_forms(forms, integer_network(forms, job), job)
-    return forms.program
+    return forms
 
 
 def settings_of(job: Job, epochs: int, *, distill: bool = True) -> TrainSettings:
