@@ -19,8 +19,8 @@ def write_bytes(path: str | Path, data: bytes) -> None:
     """Write a file by way of a temporary sibling, so that a reader sees all of it or nothing.
 
     Raises:
-        InputError: The folder is missing or can't be written, or the disk is full; nothing is
-            left behind.
+        InputError: The folder is missing or can't be written, the path is no regular file (a
+            pipe, a device), or the disk is full; nothing is left behind.
     """
     path = Path(path)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
@@ -42,11 +42,28 @@ def write_text(path: str | Path, text: str) -> None:
 
 
 def check_parent(path: Path) -> None:
-    """Refuse a path whose parent is a regular file: no folder can be made there.
+    """Refuse a path whose parent is a file, and one that is a pipe, a device or a socket.
+
+    A result gets its name by a rename, which would put a file where the device was.
 
     Raises:
-        InputError: One of the path's parents is a file.
+        InputError: One of the path's parents is a file, or the path is neither file nor folder,
+            or a link that leads nowhere.
     """
+    if path.is_symlink() and not path.exists():
+        raise InputError(
+            "output",
+            "the path must be new, a regular file or a folder",
+            got=f"{path}, a link that leads nowhere",
+            fix="Remove it, or choose another output path",
+        )
+    if path.exists() and not path.is_file() and not path.is_dir():
+        raise InputError(
+            "output",
+            "the path must be new, a regular file or a folder",
+            got=f"{path}, a pipe, a device or a socket",
+            fix="Choose another output path",
+        )
     for parent in path.absolute().parents:
         if parent.exists():
             if not parent.is_dir():
@@ -99,7 +116,8 @@ def new_dir(path: str | Path) -> Generator[Path]:
     A folder that is there already is replaced: callers ask ``check_out_dir`` whether it may be.
 
     Raises:
-        InputError: The folder can't be made or written, or the disk is full.
+        InputError: The folder can't be made or written, a pipe or a device is in the way, or the
+            disk is full.
     """
     path = Path(path).absolute()
     with disk_errors(path):

@@ -192,11 +192,13 @@ class Artifact:
         """
         from niwaki.verification import check_files
 
-        result = check_files(self.folder, form=self.form)
-        result.files = {
+        states = {
             name: "ok" if file_hash(self.folder / name) == known else "changed"
             for name, known in self.manifest["files"].items()
         }
+        changed = {name for name, state in states.items() if state != "ok"}
+        result = check_files(self.folder, form=self.form, changed=changed)
+        result.files = {**states, **result.files}
         return result
 
 

@@ -116,12 +116,42 @@ def load_plugin(path: str | Path) -> None:
     """Import a Python file that registers methods, models or formats of its own.
 
     Raises:
-        InputError: The file is missing.
+        InputError: The file is missing, or fails while it is imported.
+        RegistryError: It registers a name that is taken.
     """
     path = Path(path)
     if not path.is_file():
         raise InputError("plugin", "the plugin must be a Python file that exists", got=str(path))
-    import_file(path)
+    import_users_file(path, f"plugin {path}")
+
+
+def import_users_file(path: Path, where: str) -> object:
+    """Import a Python file of the user's own, whatever is in it.
+
+    Args:
+        path: The file.
+        where: What the message begins with, e.g. ``plugin mine.py``.
+
+    Raises:
+        InputError: It isn't Python, raises, or ends the process.
+        RegistryError: It registers a name that is taken.
+    """
+    try:
+        return import_file(path)
+    except (InputError, RegistryError):
+        raise
+    except (Exception, SystemExit) as error:  # a script's exit() isn't ours
+        raise InputError(where, "the file must import", got=in_one_line(error)) from error
+
+
+def in_one_line(error: BaseException) -> str:
+    """Return an error's class and the first line of its text.
+
+    Example:
+        >>> in_one_line(ValueError("no"))
+        'ValueError: no'
+    """
+    return ": ".join([type(error).__name__, *str(error).splitlines()[:1]])
 
 
 def import_file(path: Path) -> object:

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import os
 import resource
+import shutil
 import subprocess
 import sys
 
 import numpy as np
 import pytest
+import torch
+from torch import nn
 
-from niwaki.cli import run_verb
+from niwaki import _files
+from niwaki.artifact import Artifact
+from niwaki.capture import to_graph
+from niwaki.errors import InputError
+from niwaki.report import Report, VariantResult
+from niwaki.runtime import compile_graph
 
 # Names that exist, so that only what a test breaks is broken.
 QUICK = ("compress", "--quiet", "--dense-epochs", 0, "--epochs", 0)
@@ -53,9 +62,10 @@ def test_not_an_onnx_file(refused, tmp_path):
 
 
 def test_an_unsupported_op_is_named_with_its_node(refused, tmp_path, small_onnx):
-    small_onnx(tmp_path / "m.onnx", op="Det")
+    small_onnx(tmp_path / "m.onnx", op="Erf")
     line = refused("compile", "m.onnx")
-    assert "Det" in line
+    assert "Erf" in line
+    assert "'after'" in line
 
 
 def test_nan_in_the_weights_of_an_onnx_file(refused, tmp_path, small_onnx):
@@ -135,9 +145,10 @@ def test_an_empty_data_set(refused, tmp_path):
     refused(*QUICK, "--data", "empty", "--model", "resnet20")
 
 
-def test_labels_out_of_range(refused, tmp_path):
+@pytest.mark.parametrize("label", [-1, 2**20, 2**40, 2**63 - 1])
+def test_labels_out_of_range(refused, tmp_path, label):
     images = np.zeros((8, 8, 8, 3), np.uint8)
-    np.savez(tmp_path / "d.npz", images=images, labels=np.array([0, 1, 0, 1, 0, 1, 0, -1]))
+    np.savez(tmp_path / "d.npz", images=images, labels=np.array([0, 1, 0, 1, 0, 1, 0, label]))
     assert "labels" in refused(*QUICK, "--data", "d.npz", "--model", "resnet20")
 
 
@@ -293,26 +304,94 @@ def test_a_full_disk_while_training(tmp_path, listing):
     assert listing(tmp_path) == {}
 
 
-def test_a_full_disk_while_packing(tmp_path, small_onnx, listing):
+def test_a_full_disk_while_packing(niwaki, tmp_path, small_onnx, listing):
     small_onnx(tmp_path / "m.onnx")
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     before = listing(tmp_path)
     resource.setrlimit(resource.RLIMIT_FSIZE, (100, hard))
     try:
-        code = run_verb(["compile", str(tmp_path / "m.onnx")])
+        outcome = niwaki("compile", tmp_path / "m.onnx")
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-    assert code == 2
+    assert outcome.code == 2
+    assert outcome.out == ""
+    assert "m.nwk must be writable" in outcome.err
+    assert outcome.err.count("\n") == 1, outcome.err
     assert listing(tmp_path) == before
 
 
-@pytest.mark.parametrize("seed", range(20))
-def test_one_flipped_bit_of_a_nwk(refused, tmp_path, small_nwk, seed):
-    path = small_nwk(tmp_path / "small.nwk")
+def flip_a_bit(path, seed):
     data = bytearray(path.read_bytes())
     bit = int(np.random.default_rng(seed).integers(8 * len(data)))
     data[bit // 8] ^= 1 << bit % 8
     path.write_bytes(data)
-    line = refused("inspect", path)
+
+
+DAMAGE = ("hash", "version", ".nwk file", "length", "bytes")
+
+
+@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize("verb", ["inspect", "run"])
+def test_one_flipped_bit_of_a_nwk(refused, tmp_path, small_nwk, verb, seed):
+    path = small_nwk(tmp_path / "small.nwk")
+    flip_a_bit(path, seed)
+    np.save(tmp_path / "x.npy", np.zeros((1, 1, 6, 6), np.float32))
+    line = refused(verb, path, *(["x.npy"] if verb == "run" else []))
     assert "small.nwk" in line
-    assert any(word in line for word in ("hash", "version", ".nwk file", "length", "bytes"))
+    assert any(word in line for word in DAMAGE)
+
+
+@pytest.fixture(scope="module")
+def small_artifact(tmp_path_factory):
+    """A small network's artifact, written once."""
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.Conv2d(1, 2, 3), nn.ReLU(), nn.Flatten(), nn.Linear(32, 3)).eval()
+    x = torch.rand(2, 1, 6, 6)
+    model, recorder = to_graph(network, x)
+    return Artifact.write(
+        tmp_path_factory.mktemp("artifact") / "out",
+        model=model,
+        program=compile_graph(model),
+        state={name: t.numpy() for name, t in network.state_dict().items()},
+        recipe="data: digits\n",
+        report=Report("small", "small", "noise", "bap", variants=[VariantResult("bap")]),
+        golden_inputs=x.numpy(),
+        golden_values=recorder(x),
+    ).folder
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_one_flipped_bit_of_an_artifacts_nwk(refused, tmp_path, small_artifact, seed):
+    folder = shutil.copytree(small_artifact, tmp_path / "out")
+    flip_a_bit(folder / "model.nwk", seed)
+    line = refused("verify", folder)
+    assert "model.nwk" in line
+    assert any(word in line for word in DAMAGE)
+
+
+# Pipes and devices: a rename would put a file where they are.
+
+
+@pytest.mark.parametrize(
+    "words", [("compile", "m.onnx"), ("export", "m.onnx"), ("report", "a"), QUICK]
+)
+def test_an_output_that_is_a_pipe(refused, tmp_path, small_onnx, small_artifact, words):
+    small_onnx(tmp_path / "m.onnx")
+    shutil.copytree(small_artifact, tmp_path / "a")
+    os.mkfifo(tmp_path / "pipe")
+    assert "a pipe" in refused(*words, "--out", "pipe")
+    assert (tmp_path / "pipe").is_fifo()
+
+
+@pytest.mark.parametrize("write", [_files.write_bytes, lambda path, _: enter(path)])
+def test_a_pipe_is_never_replaced(tmp_path, write):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(InputError, match="a pipe, a device or a socket"):
+        write(tmp_path / "pipe", b"data")
+    assert (tmp_path / "pipe").is_fifo()
+    assert [path.name for path in tmp_path.iterdir()] == ["pipe"]
+
+
+def enter(path):
+    with _files.new_dir(path):
+        pytest.fail("the folder must not be made")

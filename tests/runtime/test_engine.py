@@ -238,8 +238,11 @@ def test_wrong_inputs_are_told_what_to_do(rng):
         engine([[1.0]])
     with pytest.raises(RegistryError, match=r"\[isa\] the name must be one of auto, .*'sse9'"):
         Engine(program, isa="sse9")
-    with pytest.raises(ValueDomainError, match="threads must be in"):
-        Engine(program, threads=0)
+    for threads in (0, 1.5, "2", None, True, 1025):
+        with pytest.raises(ValueDomainError, match="threads must be in") as told:
+            Engine(program, threads=threads)
+        assert f"got {threads!r}" in str(told.value)
+    assert Engine(program, threads=np.int64(2)).threads == 2
     with pytest.raises(ShapeError, match=r"input_shape must be \(3, 9, 9\)"):
         Engine(program, input_shape=(3, 8, 8))
     assert Engine(program, input_shape=(3, 9, 9)).input_shape == (3, 9, 9)

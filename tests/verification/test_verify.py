@@ -9,11 +9,14 @@ import shutil
 import numpy as np
 import onnx_ir as ir
 import pytest
+import torch
 from safetensors.numpy import load_file, save_file
+from torch import nn
 
 import niwaki
 from niwaki import graph
 from niwaki.artifact import Artifact
+from niwaki.capture import to_graph
 from niwaki.errors import FormatError, VerificationError
 from niwaki.runtime import compile_graph, nwk
 
@@ -188,6 +191,48 @@ def test_golden_values_of_another_shape_are_refused(folder):
     save_file(golden, path)
     with pytest.raises(FormatError, match=f"value '{name}' must be"):
         niwaki.verify(folder)
+
+
+@pytest.fixture(scope="session")
+def other(request, parts, float_parts, integer_parts, tmp_path_factory):
+    """An artifact of the other form, and that form's name."""
+    form = "float" if parts is integer_parts else "integer"
+    folder = tmp_path_factory.mktemp("other") / "out"
+    return Artifact.write(folder, **request.getfixturevalue(f"{form}_parts").arguments())
+
+
+@pytest.mark.parametrize(("name", "whole"), [("model.nwk", "graph"), ("model.onnx", "engine")])
+def test_a_part_of_the_other_form_is_a_difference(folder, written, other, name, whole):
+    shutil.copy(other.folder / name, folder / name)
+    result = niwaki.verify(folder)
+    assert not result.ok
+    assert result.files[name] == f"changed since it was written, of the {other.form} form"
+    assert {check.part for check in result.layers} == {end.part for end in result.end_to_end}
+    assert {(check.part, check.ok) for check in result.layers} == {(whole, True)}
+    assert all(end.ok for end in result.end_to_end)
+    with pytest.raises(VerificationError, match=f"{name} must be .* of the {written.form} form"):
+        result.raise_for_difference()
+
+
+def test_both_parts_of_the_other_form(folder, other):
+    for name in ("model.nwk", "model.onnx"):
+        shutil.copy(other.folder / name, folder / name)
+    result = niwaki.verify(folder)
+    assert result.layers == []
+    assert result.end_to_end == []
+    assert f"of the {other.form} form" in result.summary()
+
+
+def test_parts_for_other_images(folder):
+    network = nn.Sequential(nn.Conv2d(1, 2, 3), nn.Flatten(), nn.Linear(32, 5)).eval()
+    model, _ = to_graph(network, torch.zeros(2, 1, 6, 6))
+    nwk.write(folder / "model.nwk", compile_graph(model))
+    graph.save(model, folder / "model.onnx")
+    result = niwaki.verify(folder)
+    for name in ("model.nwk", "model.onnx"):
+        assert result.files[name].startswith("changed since it was written, ")
+    assert result.layers == []
+    assert not result.ok
 
 
 def test_an_artifact_that_does_not_agree_is_not_written(parts, tmp_path):

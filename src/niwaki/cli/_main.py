@@ -19,6 +19,7 @@ BUG = 70
 INTERRUPTED = 130
 
 _DISK = {errno.ENOSPC, errno.EFBIG, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM}
+_PATH = {errno.ENAMETOOLONG, errno.ELOOP, errno.ENOTDIR, errno.EISDIR, errno.EEXIST}
 
 
 def main() -> NoReturn:
@@ -45,6 +46,9 @@ def run_verb(arguments: Sequence[str]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except OSError as error:
+        if error.errno in _PATH and error.filename is not None:
+            note(_one_line(f"[path] {error.filename} must be a usable path ({error.strerror})."))
+            return 2
         if error.errno not in _DISK:
             return _bug()
         path = error.filename if error.filename is not None else "the output"

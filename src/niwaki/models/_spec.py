@@ -12,7 +12,7 @@ from torch import nn
 
 from niwaki.errors import InputError, ToolMissingError
 from niwaki.models._registry import create
-from niwaki.registry import import_file
+from niwaki.registry import import_users_file, in_one_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -94,12 +94,7 @@ def _from_file(path: Path, name: str, given: dict[str, Any]) -> nn.Module:
             "the model must be a known name, FILE.py:CALLABLE of an existing file, or timm:NAME",
             got=str(path),
         )
-    try:
-        module = import_file(path)
-    except InputError:
-        raise
-    except Exception as error:
-        raise InputError(where, "the file must import", got=_tell(error)) from error
+    module = import_users_file(path, where)
     make = getattr(module, name, None)
     if not callable(make):
         found = ", ".join(_callables(module)) or "none"
@@ -107,16 +102,13 @@ def _from_file(path: Path, name: str, given: dict[str, Any]) -> nn.Module:
     accepted = inspect.signature(make).parameters
     try:
         model = make(**{key: value for key, value in given.items() if key in accepted})
-    except Exception as error:
-        raise InputError(where, f"{name}() must return the network", got=_tell(error)) from error
+    except (Exception, SystemExit) as error:
+        raise InputError(
+            where, f"{name}() must return the network", got=in_one_line(error)
+        ) from error
     if not isinstance(model, nn.Module):
         raise InputError(where, f"{name}() must return a torch.nn.Module", got=type(model).__name__)
     return model
-
-
-def _tell(error: Exception) -> str:
-    """Return an error in one line."""
-    return ": ".join([type(error).__name__, *str(error).splitlines()[:1]])
 
 
 def _callables(module: object) -> list[str]:

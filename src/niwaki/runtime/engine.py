@@ -44,7 +44,7 @@ class Engine:
         FormatError: The file is damaged; names file and check.
         InputError: The file can't be read.
         UnsupportedOpError: The program holds an op that the engine doesn't run.
-        ValueDomainError: A weight is NaN, or `threads` isn't positive.
+        ValueDomainError: A weight is NaN, or `threads` isn't a whole number in [1, 1024].
         RegistryError: `isa` or a kernel is unknown.
 
     A call may run from many Python threads at once; the GIL is released meanwhile.
@@ -58,8 +58,10 @@ class Engine:
         input_shape: Sequence[int] | None = None,
         kernels: Sequence[str] | None = None,
     ) -> None:
-        if not 1 <= threads <= 1024:
-            raise ValueDomainError("engine", "threads must be in [1, 1024]", got=threads)
+        if not _is_whole(threads) or not 1 <= threads <= 1024:
+            raise ValueDomainError(
+                "engine", "threads must be in [1, 1024], a whole number", got=repr(threads)
+            )
         forced = list(kernels or ())
         if isinstance(model, Program):
             self.program = model
@@ -313,6 +315,11 @@ def isas() -> list[str]:
         'portable'
     """
     return list(_core.isas())
+
+
+def _is_whole(number: object) -> bool:
+    """Tell whether a number is an int, Python's or NumPy's; a bool is none."""
+    return isinstance(number, (int, np.integer)) and not isinstance(number, bool)
 
 
 def _bytes(array: NDArray[Any]) -> NDArray[np.uint8]:

@@ -1,6 +1,7 @@
 """Targets: what runs a network and prices it: `cpu` measures, `size` packs and counts. No torch."""
 
 from niwaki.targets._base import TARGETS as TARGETS, Target as Target
+from niwaki.targets._doctor import examine as examine
 from niwaki.targets._machine import machine_info as machine_info, versions as versions
 from niwaki.targets._timing import Runner as Runner, Timing as Timing, interleave as interleave
 from niwaki.targets._work import LayerWork as LayerWork, total as total, work as work

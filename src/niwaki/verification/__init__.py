@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from niwaki.errors import FormatError
 from niwaki.verification._chain import check_chain
+from niwaki.verification._parts import open_parts
 from niwaki.verification._result import (
     EndCheck as EndCheck,
     LayerCheck as LayerCheck,
@@ -20,15 +21,23 @@ from niwaki.verification._result import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Set as AbstractSet
+
     import numpy as np
 
 
-def check_files(folder: Path, *, form: str) -> VerifyResult:
+def check_files(
+    folder: Path, *, form: str, changed: AbstractSet[str] = frozenset()
+) -> VerifyResult:
     """Hold ``model.onnx``, ``model.nwk`` and the golden values in a folder against each other.
 
     Args:
         folder: Holds the four files.
         form: ``float`` or ``integer``.
+        changed: Names of the files whose hash isn't the manifest's.
+
+    Returns:
+        The checks; a part of another form or network has none, and `files` says why.
 
     Raises:
         FormatError: A file is damaged.
@@ -37,10 +46,9 @@ def check_files(folder: Path, *, form: str) -> VerifyResult:
     if "x" not in images or len(images["x"]) == 0:
         raise FormatError(str(folder), "golden/inputs.safetensors must hold x, a batch of images")
     golden = _read(folder / "golden/torch.safetensors")
-    layers, ends = check_chain(
-        folder / "model.onnx", folder / "model.nwk", images["x"], golden, exact=form == "integer"
-    )
-    return VerifyResult(str(folder), form, len(images["x"]), layers, ends)
+    parts = open_parts(folder, images["x"], golden, form=form, changed=changed)
+    layers, ends = check_chain(parts, images["x"], golden, exact=form == "integer")
+    return VerifyResult(str(folder), form, len(images["x"]), layers, ends, parts.misfits)
 
 
 def _read(path: Path) -> dict[str, np.ndarray]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from niwaki.errors import ValueDomainError
 from niwaki.verification._compare import (
     TOLERANCE,
     Threshold,
@@ -16,31 +17,28 @@ from niwaki.verification._compare import (
     rounded_values,
     thresholds,
 )
-from niwaki.verification._reference import GraphValues, run_graph
 from niwaki.verification._result import EndCheck, LayerCheck
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
     from niwaki.runtime import Engine, Program
+    from niwaki.verification._parts import Parts
 
 _Check = tuple[float, LayerCheck]
 
 
 def check_chain(
-    onnx_path: Path,
-    nwk_path: Path,
+    parts: Parts,
     x: np.ndarray,
     golden: Mapping[str, np.ndarray],
     *,
     exact: bool,
 ) -> tuple[list[LayerCheck], list[EndCheck]]:
-    """Check both parts against torch.
+    """Check the parts against torch.
 
     Args:
-        onnx_path: The Graph.
-        nwk_path: The engine's file.
+        parts: The Graph's values and the engine, either of which may be left out.
         x: The golden images. Shape (G, C, H, W), float32.
         golden: Value name to torch's value for them.
         exact: Ask for equality (integer form).
@@ -48,30 +46,38 @@ def check_chain(
     Returns:
         One check per layer and part, in the network's order; one per output and part.
     """
-    from niwaki.runtime import Engine
-
-    engine = Engine(nwk_path, threads=1)
-    values = run_graph(onnx_path, x, golden)
-    chain = thresholds(engine.program)
-    rounded = rounded_values(engine.program)
+    program, values, engine = parts.program, parts.values, parts.engine
+    if program is None:
+        return [], []
+    chain = thresholds(program)
+    rounded = rounded_values(program)
     by_bits = {threshold.bits: threshold for threshold in chain}
-    place = {name: index for index, name in enumerate(values.layer)}
+    inputs, outputs = (
+        [program.values[index]["name"] for index in program.header[key]]
+        for key in ("inputs", "outputs")
+    )
+    if values is not None:
+        inputs, outputs = values.inputs, values.outputs
+    fed = {} if values is None else values.fed
+    place = {name: index for index, name in enumerate(values.layer if values else ())}
     # What each layer is fed: torch's value, else what the Graph makes of torch's values.
-    reference: dict[str, np.ndarray] = {**values.fed, **golden, **dict.fromkeys(values.inputs, x)}
+    reference: dict[str, np.ndarray] = {**fed, **golden, **dict.fromkeys(inputs, x)}
+    strict = exact and not rounded.intersection(outputs)
     checks: list[_Check] = []
-    for name, layer in values.layer.items():
-        if name in golden:
-            same = exact and name not in rounded
-            check = _compare(
-                layer, name, "graph", values.fed[name], golden[name], same, by_bits, reference
-            )
-            checks.append((place[name], check))
-    checks += _engine_checks(engine, reference, place, rounded if exact else None, by_bits)
+    ends: list[EndCheck] = []
+    if values is not None:
+        for name, layer in values.layer.items():
+            if name in golden:
+                same = exact and name not in rounded
+                check = _compare(
+                    layer, name, "graph", fed[name], golden[name], same, by_bits, reference
+                )
+                checks.append((place[name], check))
+        ends += _end_checks("graph", values.end_to_end, outputs, golden, chain, exact=strict)
+    if engine is not None:
+        checks += _engine_checks(engine, reference, place, rounded if exact else None, by_bits)
+        ends += _end_checks("engine", engine.values(x), outputs, golden, chain, exact=strict)
     checks.sort(key=lambda item: item[0])  # stable: the graph's before the engine's
-    strict = exact and not rounded.intersection(values.outputs)
-    ends = _end_checks("graph", values.end_to_end, values, golden, chain, exact=strict)
-    ran = engine.values(x)
-    ends += _end_checks("engine", ran, values, golden, chain, exact=strict)
     return [check for _, check in checks], ends
 
 
@@ -94,11 +100,11 @@ def _engine_checks(
         name = program.values[layer["output"]]["name"]
         here = place.get(name, here + 0.5)
         inputs = _layer_inputs(program, layer, known)
-        if inputs is None:
+        got = None if inputs is None else _run_layer(engine, index, inputs)
+        if got is None:
             worst = LayerCheck(layer["name"], name, "engine", False, float("inf"), 0)
             checks.append((here, worst))
             continue
-        (got,) = engine.run_layer(index, inputs)
         if name in reference:
             same = rounded is not None and name not in rounded
             check = _compare(
@@ -109,6 +115,14 @@ def _engine_checks(
             # A value that only the engine has (a conversion): its reader is held instead.
             known[name] = got
     return checks
+
+
+def _run_layer(engine: Engine, index: int, inputs: list[np.ndarray]) -> np.ndarray | None:
+    """Return a layer's output; None where it takes other numbers (another network's layer)."""
+    try:
+        return engine.run_layer(index, inputs)[0]
+    except ValueDomainError:
+        return None
 
 
 def _layer_inputs(
@@ -158,7 +172,7 @@ def _compare(
 def _end_checks(
     part: str,
     got: Mapping[str, np.ndarray],
-    values: GraphValues,
+    outputs: list[str],
     golden: Mapping[str, np.ndarray],
     chain: list[Threshold],
     *,
@@ -166,7 +180,7 @@ def _end_checks(
 ) -> list[EndCheck]:
     """Compare the outputs of a run from the images alone."""
     checks: list[EndCheck] = []
-    for name in values.outputs:
+    for name in outputs:
         want = golden.get(name)
         have = got.get(name)
         fitting = match_shape(have, want) if have is not None and want is not None else None

@@ -56,7 +56,8 @@ class VerifyResult:
     layers: list[LayerCheck] = field(default_factory=list[LayerCheck])
     end_to_end: list[EndCheck] = field(default_factory=list[EndCheck])
     files: dict[str, str] = field(default_factory=dict[str, str])
-    """File name to ``ok`` or ``changed`` (its SHA-256 isn't the one in artifact.json)."""
+    """File name to ``ok``, ``changed`` (its SHA-256 isn't the one in artifact.json), or why the
+    part can't be compared, e.g. ``changed since it was written, of the integer form``."""
 
     @property
     def ok(self) -> bool:
@@ -96,6 +97,14 @@ class VerifyResult:
 
     def _error(self) -> VerificationError:
         where = f"verify {self.folder}"
+        for name, state in self.files.items():
+            if state not in ("ok", "changed"):
+                return VerificationError(
+                    where,
+                    f"{name} must be the artifact's own, of the {self.form} form",
+                    got=f"a file {state}",
+                    fix="Copy the folder again, or compress again",
+                )
         first = self.first_difference
         if first is not None:
             return VerificationError(
