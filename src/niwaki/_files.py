@@ -152,7 +152,7 @@ def disk_errors(path: str | Path) -> Generator[None]:
         reason = getattr(error, "strerror", None) or error
         raise InputError(
             "output",
-            f"the files must be writable ({reason})",
-            got=path,
+            f"{path} must be writable",
+            got=reason,
             fix="Free some space, or choose another output path",
         ) from error

@@ -13,16 +13,15 @@ with the 16 digits set to '0'. Behind it, every number is checked as if hostile.
 
 from __future__ import annotations
 
-import contextlib
 import json
 import math
-import os
 import struct
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
+from niwaki import _files
 from niwaki._core import xxh64
 from niwaki.errors import FormatError, InputError, ValueDomainError
 from niwaki.runtime._check_header import check_header, unique_pairs
@@ -49,25 +48,7 @@ def write(path: str | Path, program: Program) -> None:
         InputError: The file can't be written.
     """
     path = Path(path)
-    data = to_bytes(program, path.name)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        with temporary.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except OSError as error:
-        raise InputError(
-            "nwk.write",
-            f"{path} must be writable",
-            got=error.strerror or str(error),
-            fix="Free some space or choose another path",
-        ) from error
-    finally:
-        # Gone after the rename; left by a full disk or an interrupt.
-        with contextlib.suppress(NotADirectoryError):  # a parent that is a file holds nothing
-            temporary.unlink(missing_ok=True)
+    _files.write_bytes(path, to_bytes(program, path.name))
 
 
 def read(path: str | Path) -> Program:
