@@ -34,6 +34,7 @@ def _print(found: dict[str, Any]) -> None:
         table.add_row(name, version)
     sets = ", ".join(found["data"]["sets"]) or "none"
     table.add_row("NIWAKI_DATA", f"{found['data']['folder'] or 'not set'} ({sets})")
+    table.add_row("C API", f"{found['capi']['header']}, {found['capi']['library']}")
     show(table)
     for line in found["missing"]:
         echo(f"missing  {line}")

@@ -27,9 +27,10 @@ def examine() -> dict[str, Any]:
 
     Returns:
         ``machine`` (as `machine_info`), ``kernels`` (name, family, isa, available), ``packages``
-        (the optional ones: name, installed, for, get), ``data`` (folder, sets) and ``missing``
-        (one line of advice each).
+        (the optional ones: name, installed, for, get), ``data`` (folder, sets), ``capi`` (header,
+        library) and ``missing`` (one line of advice each).
     """
+    from niwaki import capi
     from niwaki.runtime import kernels
 
     machine = machine_info()
@@ -60,6 +61,7 @@ def examine() -> dict[str, Any]:
         "kernels": listed,
         "packages": packages,
         "data": {"folder": data, "sets": sets},
+        "capi": {"header": str(capi.include_dir() / "niwaki.h"), "library": str(capi.library())},
         "missing": advice,
     }
 
