@@ -20,6 +20,7 @@
 
 #include "common/plane_layout.h"
 #include "common/table.h"
+#include "epilogue/epilogue.h"
 
 namespace niwaki {
 
@@ -123,6 +124,9 @@ template <class Op>
 void run_kernel(const kernels::KernelEntry& entry, const typename Op::Args& args, const Run& run) {
   run([&] { kernels::Kernel<Op>{&entry}(args); });
 }
+
+// An activation by its name in a program, and its numbers (alpha, beta, lo, hi).
+kernels::ActivationKind activation_kind(const std::string& name);
 
 void add_conv_adapters(Adapters& adapters);    // pad_planes, conv_f32, conv_i16, conv_b1
 void add_linear_adapters(Adapters& adapters);  // linear, threshold

@@ -68,22 +68,6 @@ std::vector<std::int64_t> sizes_of(const Arguments& arguments) {
   return {arguments.integer("channels"), arguments.integer("height"), arguments.integer("width")};
 }
 
-ActivationKind kind_of(const std::string& name) {
-  static const std::map<std::string, ActivationKind> kinds{
-      {"none", ActivationKind::none},
-      {"relu", ActivationKind::relu},
-      {"leaky_relu", ActivationKind::leaky_relu},
-      {"clip", ActivationKind::clip},
-      {"sigmoid", ActivationKind::sigmoid},
-      {"hard_sigmoid", ActivationKind::hard_sigmoid},
-      {"hard_swish", ActivationKind::hard_swish},
-      {"silu", ActivationKind::silu},
-      {"tanh", ActivationKind::tanh}};
-  const auto found = kinds.find(name);
-  require(found != kinds.end(), "activation must be a known kind");
-  return found->second;
-}
-
 nb::object epilogue_f32(const KernelEntry& entry, const Arguments& arguments, const Run& run) {
   const auto sizes = sizes_of(arguments);
   EpilogueF32Args args{};
@@ -96,7 +80,7 @@ nb::object epilogue_f32(const KernelEntry& entry, const Arguments& arguments, co
     args.bias = bias.data.data();
   }
   args.activation = {
-      kind_of(nb::cast<std::string>(arguments.object("activation"))),
+      activation_kind(nb::cast<std::string>(arguments.object("activation"))),
       static_cast<float>(arguments.number("alpha")), static_cast<float>(arguments.number("beta")),
       static_cast<float>(arguments.number("lo")), static_cast<float>(arguments.number("hi"))};
   args.channels = sizes[0];
@@ -157,6 +141,22 @@ nb::object convert(const KernelEntry& entry, const Arguments& arguments, const R
 }
 
 }  // namespace
+
+ActivationKind activation_kind(const std::string& name) {
+  static const std::map<std::string, ActivationKind> kinds{
+      {"none", ActivationKind::none},
+      {"relu", ActivationKind::relu},
+      {"leaky_relu", ActivationKind::leaky_relu},
+      {"clip", ActivationKind::clip},
+      {"sigmoid", ActivationKind::sigmoid},
+      {"hard_sigmoid", ActivationKind::hard_sigmoid},
+      {"hard_swish", ActivationKind::hard_swish},
+      {"silu", ActivationKind::silu},
+      {"tanh", ActivationKind::tanh}};
+  const auto found = kinds.find(name);
+  require(found != kinds.end(), "activation must be a known kind");
+  return found->second;
+}
 
 void add_store_adapters(Adapters& adapters) {
   adapters[EpilogueF32::name] = epilogue_f32;

@@ -7,4 +7,5 @@ NB_MODULE(_core, m) {
   m.doc() = "The C++ core: kernels and engine. Use niwaki.runtime instead.";
   niwaki::bind_kernels(m);
   niwaki::bind_engine(m);
+  niwaki::bind_convolution(m);
 }

@@ -5,7 +5,8 @@
 
 namespace niwaki {
 
-void bind_kernels(nanobind::module_& m);  // kernels.cc
-void bind_engine(nanobind::module_& m);   // engine.cc
+void bind_kernels(nanobind::module_& m);      // kernels.cc
+void bind_engine(nanobind::module_& m);       // engine.cc
+void bind_convolution(nanobind::module_& m);  // convolution.cc
 
 }  // namespace niwaki
