@@ -69,6 +69,20 @@ void check_bytes(const char* what, size_t given, size_t wanted) {
   }
 }
 
+// The inputs' data, one array per input of the program.
+std::vector<const uint8_t*> input_data(const Engine& engine, const std::vector<ReadOnly>& inputs,
+                                       int64_t images) {
+  const Program& program = engine.program();
+  check_bytes("the list of inputs", inputs.size(), program.inputs.size());
+  std::vector<const uint8_t*> data;
+  for (size_t i = 0; i < inputs.size(); ++i) {
+    check_bytes("an input", inputs[i].size(),
+                program.values[program.inputs[i]].bytes() * static_cast<size_t>(images));
+    data.push_back(inputs[i].data());
+  }
+  return data;
+}
+
 nb::dict describe_layer(const Engine& engine, int index) {
   const Program& program = engine.program();
   const Layer& layer = program.layers[index];
@@ -154,12 +168,11 @@ void bind_engine(nb::module_& m) {
                    })
       .def(
           "run",
-          [](const Engine& engine, const ReadOnly& input, int64_t images,
+          [](const Engine& engine, const std::vector<ReadOnly>& inputs, int64_t images,
              const std::vector<int>& ids, const std::vector<Writable>& outputs) {
             const auto& values = engine.program().values;
             const auto count = static_cast<size_t>(images);
-            check_bytes("the input", input.size(),
-                        values[engine.program().inputs[0]].bytes() * count);
+            const auto data = input_data(engine, inputs, images);
             check_bytes("the list of outputs", outputs.size(), ids.size());
             std::vector<Wanted> wanted;
             for (size_t i = 0; i < ids.size(); ++i) {
@@ -168,9 +181,9 @@ void bind_engine(nb::module_& m) {
               wanted.push_back({ids[i], outputs[i].data()});
             }
             nb::gil_scoped_release release;
-            engine.run(input.data(), images, wanted);
+            engine.run(data, images, wanted);
           },
-          nb::arg("input"), nb::arg("images"), nb::arg("ids"), nb::arg("outputs"))
+          nb::arg("inputs"), nb::arg("images"), nb::arg("ids"), nb::arg("outputs"))
       .def(
           "run_layer",
           [](const Engine& engine, int index, const std::vector<ReadOnly>& inputs, int64_t images,
@@ -191,13 +204,12 @@ void bind_engine(nb::module_& m) {
           nb::arg("index"), nb::arg("inputs"), nb::arg("images"), nb::arg("output"))
       .def(
           "time_layers",
-          [](const Engine& engine, const ReadOnly& input, int repeats) {
-            check_bytes("the input", input.size(),
-                        engine.program().values[engine.program().inputs[0]].bytes());
+          [](const Engine& engine, const std::vector<ReadOnly>& inputs, int repeats) {
+            const auto data = input_data(engine, inputs, 1);
             nb::gil_scoped_release release;
-            return engine.time_layers(input.data(), repeats);
+            return engine.time_layers(data, repeats);
           },
-          nb::arg("input"), nb::arg("repeats"));
+          nb::arg("inputs"), nb::arg("repeats"));
 }
 
 }  // namespace niwaki

@@ -73,10 +73,10 @@ Engine::Engine(Container container, const EngineOptions& options)
       choice_(options.isa, options.kernels),
       plan_(plan_memory(program_)),
       pool_(options.threads) {
-  const Value& input = program_.values[program_.inputs[0]];
-  if (input.dtype != DType::kF32) {
-    throw Error(ErrorKind::kFormat, program_.container.name, "the input must be f32 planes",
-                dtype_name(input.dtype));
+  for (int id : program_.inputs) {
+    if (program_.values[id].dtype == DType::kF32) continue;
+    throw Error(ErrorKind::kFormat, program_.container.name, "an input must be f32 planes",
+                dtype_name(program_.values[id].dtype));
   }
   for (size_t index = 0; index < program_.layers.size(); ++index) {
     const Layer& layer = program_.layers[index];
@@ -94,8 +94,18 @@ Run Engine::make_run(Workspace& workspace, int slot, bool use_pool) const {
              use_pool && pool_.threads() > 1 ? &pool_ : nullptr);
 }
 
-void Engine::run_image(Workspace& workspace, int slot, bool use_pool, const uint8_t* input,
-                       int64_t image, const std::vector<Wanted>& wanted) const {
+void Engine::load_inputs(const Run& run, const std::vector<const uint8_t*>& inputs,
+                         int64_t image) const {
+  for (size_t i = 0; i < inputs.size(); ++i) {
+    const int id = program_.inputs[i];
+    const size_t bytes = program_.values[id].bytes();
+    std::memcpy(run.value(id), inputs[i] + static_cast<size_t>(image) * bytes, bytes);
+  }
+}
+
+void Engine::run_image(Workspace& workspace, int slot, bool use_pool,
+                       const std::vector<const uint8_t*>& inputs, int64_t image,
+                       const std::vector<Wanted>& wanted) const {
   Run run = make_run(workspace, slot, use_pool);
   auto copy_out = [&](int id) {
     for (const Wanted& each : wanted) {
@@ -104,28 +114,27 @@ void Engine::run_image(Workspace& workspace, int slot, bool use_pool, const uint
       std::memcpy(each.data + static_cast<size_t>(image) * bytes, run.value(id), bytes);
     }
   };
-  const int first = program_.inputs[0];
-  const size_t bytes = program_.values[first].bytes();
-  std::memcpy(run.value(first), input + static_cast<size_t>(image) * bytes, bytes);
-  copy_out(first);
+  load_inputs(run, inputs, image);
+  for (int id : program_.inputs) copy_out(id);
   for (size_t index = 0; index < steps_.size(); ++index) {
     steps_[index]->run(run);
     copy_out(program_.layers[index].output);  // now: its room may be given to another value
   }
 }
 
-void Engine::run(const uint8_t* input, int64_t images, const std::vector<Wanted>& wanted) const {
+void Engine::run(const std::vector<const uint8_t*>& inputs, int64_t images,
+                 const std::vector<Wanted>& wanted) const {
   FlushSubnormals flush;
   Lease workspace(*this);
   if (images >= pool_.threads() && pool_.threads() > 1) {
     // Whole images share out better than parts of layers.
     pool_.run(images, [&](int64_t image, int thread) {
-      run_image(*workspace, thread, false, input, image, wanted);
+      run_image(*workspace, thread, false, inputs, image, wanted);
     });
     return;
   }
   for (int64_t image = 0; image < images; ++image) {
-    run_image(*workspace, 0, true, input, image, wanted);
+    run_image(*workspace, 0, true, inputs, image, wanted);
   }
 }
 
@@ -147,15 +156,15 @@ void Engine::run_layer(int layer, const std::vector<const uint8_t*>& inputs, int
   }
 }
 
-std::vector<double> Engine::time_layers(const uint8_t* input, int repeats) const {
+std::vector<double> Engine::time_layers(const std::vector<const uint8_t*>& inputs,
+                                        int repeats) const {
   using Clock = std::chrono::steady_clock;
   FlushSubnormals flush;
   Lease workspace(*this);
   Run run = make_run(*workspace, 0, true);
-  const int first = program_.inputs[0];
   std::vector<std::vector<double>> samples(steps_.size());
   for (int repeat = 0; repeat < repeats + 1; ++repeat) {
-    std::memcpy(run.value(first), input, program_.values[first].bytes());
+    load_inputs(run, inputs, 0);
     for (size_t index = 0; index < steps_.size(); ++index) {
       const auto start = Clock::now();
       steps_[index]->run(run);

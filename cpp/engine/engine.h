@@ -40,16 +40,18 @@ class Engine {
   int threads() const { return pool_.threads(); }
   const std::string& isa() const { return choice_.isa_name(); }
 
-  // Runs all layers on `images` images (input value's bytes, one image behind the other) and copies
-  // the wanted values of each. Safe from many threads at once.
-  void run(const uint8_t* input, int64_t images, const std::vector<Wanted>& wanted) const;
+  // Runs all layers on `images` images (the bytes of each input value, one image behind the other,
+  // in the order of Program::inputs) and copies the wanted values of each. Safe from many threads
+  // at once.
+  void run(const std::vector<const uint8_t*>& inputs, int64_t images,
+           const std::vector<Wanted>& wanted) const;
 
   // Runs one layer on given inputs, in the order of Layer::inputs, each `images` images.
   void run_layer(int layer, const std::vector<const uint8_t*>& inputs, int64_t images,
                  uint8_t* output) const;
 
   // Runs one image `repeats` times and returns the median milliseconds of each layer.
-  std::vector<double> time_layers(const uint8_t* input, int repeats) const;
+  std::vector<double> time_layers(const std::vector<const uint8_t*>& inputs, int repeats) const;
 
   // Program, decoded weights and the workspaces made so far.
   size_t memory_bytes() const;
@@ -59,7 +61,9 @@ class Engine {
   class Lease;
 
   Run make_run(Workspace& workspace, int slot, bool use_pool) const;
-  void run_image(Workspace& workspace, int slot, bool use_pool, const uint8_t* input, int64_t image,
+  void load_inputs(const Run& run, const std::vector<const uint8_t*>& inputs, int64_t image) const;
+  void run_image(Workspace& workspace, int slot, bool use_pool,
+                 const std::vector<const uint8_t*>& inputs, int64_t image,
                  const std::vector<Wanted>& wanted) const;
 
   Program program_;

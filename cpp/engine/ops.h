@@ -70,6 +70,19 @@ StepPtr build_unpack_bits(const Program&, const Layer&, int index, const KernelC
 StepPtr build_concat(const Program&, const Layer&, int index, const KernelChoice&);
 StepPtr build_reshape(const Program&, const Layer&, int index, const KernelChoice&);
 StepPtr build_slice(const Program&, const Layer&, int index, const KernelChoice&);
+StepPtr build_binary(const Program&, const Layer&, int index, const KernelChoice&);
+StepPtr build_mul(const Program&, const Layer&, int index, const KernelChoice&);
+StepPtr build_unary(const Program&, const Layer&, int index, const KernelChoice&);
+StepPtr build_reduce(const Program&, const Layer&, int index, const KernelChoice&);
+StepPtr build_transpose(const Program&, const Layer&, int index, const KernelChoice&);
+StepPtr build_expand(const Program&, const Layer&, int index, const KernelChoice&);
+StepPtr build_strided_slice(const Program&, const Layer&, int index, const KernelChoice&);
+StepPtr build_tensor_pad(const Program&, const Layer&, int index, const KernelChoice&);
+StepPtr build_gather(const Program&, const Layer&, int index, const KernelChoice&);
+StepPtr build_matmul(const Program&, const Layer&, int index, const KernelChoice&);
+StepPtr build_taps(const Program&, const Layer&, int index, const KernelChoice&);
+StepPtr build_conv_transpose(const Program&, const Layer&, int index, const KernelChoice&);
+StepPtr build_quantize_linear(const Program&, const Layer&, int index, const KernelChoice&);
 StepPtr build_pad(const Program&, const Layer&, int index, const KernelChoice&);
 
 }  // namespace niwaki

@@ -1,5 +1,5 @@
-// Elementwise layers, most of them the epilogue on compact planes; softmax; the two ends of an
-// integer network.
+// Elementwise layers, most of them the epilogue on compact planes; the two ends of an integer
+// network.
 #include <algorithm>
 #include <cfloat>
 #include <cmath>
@@ -74,21 +74,6 @@ class IntegerReluStep : public Step {
   int x = 0, output = 0;
   int64_t elements = 0;
   bool is_signed = false;
-};
-
-class SoftmaxStep : public Step {
- public:
-  void run(Run& run) const override {
-    const float* from = run.value<float>(x);
-    float* to = run.value<float>(output);
-    // The largest logit is subtracted: exp can't overflow.
-    const float largest = *std::max_element(from, from + classes);
-    float sum = 0;
-    for (int64_t i = 0; i < classes; ++i) sum += to[i] = std::exp(from[i] - largest);
-    for (int64_t i = 0; i < classes; ++i) to[i] /= sum;
-  }
-  int x = 0, output = 0;
-  int64_t classes = 0;
 };
 
 // quantize_input and dequantize: one kernel over all elements.
@@ -199,20 +184,6 @@ StepPtr build_activation(const Program& program, const Layer& layer, int index,
   step->elements = value.shape.elements();
   step->is_signed = value.dtype == DType::kS8;
   step->kernel = "relu";
-  step->reason = "the only one";
-  return step;
-}
-
-StepPtr build_softmax(const Program& program, const Layer& layer, int index, const KernelChoice&) {
-  const LayerReader reader(program, layer, index);
-  auto step = std::make_unique<SoftmaxStep>();
-  step->x = reader.input("x", {DType::kF32});
-  step->output = reader.output({DType::kF32});
-  const Shape& shape = reader.value(step->x).shape;
-  reader.require(shape.pixels() == 1, "x must have shape (C,)", shape.text());
-  reader.require_shape(step->output, shape);
-  step->classes = shape.channels;
-  step->kernel = "softmax";
   step->reason = "the only one";
   return step;
 }

@@ -8,6 +8,7 @@
 
 #include "engine/layer_reader.h"
 #include "engine/ops.h"
+#include "engine/ops_tensor.h"
 #include "engine/text.h"
 #include "threshold/threshold.h"
 
@@ -205,31 +206,27 @@ StepPtr build_concat(const Program& program, const Layer& layer, int index, cons
   auto step = std::make_unique<CopyStep>();
   step->output = reader.output(kPlaneDTypes);
   const Value& out = reader.value(step->output);
-  const int64_t axis = reader.integer("axis", 0, out.shape.flat ? 0 : 2, 0);
   const size_t element = dtype_bytes(out.dtype);
-  auto sizes_of = [](const Shape& shape) {
-    return std::vector<int64_t>{shape.channels, shape.height, shape.width};
-  };
-  std::vector<int64_t> wanted = sizes_of(out.shape);
-  int64_t inner = 1, rows = 1, total = 0;
-  for (int64_t i = 0; i < axis; ++i) rows *= wanted[i];
-  for (int64_t i = axis + 1; i < 3; ++i) inner *= wanted[i];
+  const Sizes wanted = out.shape.sizes();
+  const size_t axis = read_axis(reader, wanted);
+  const auto [rows, width, inner] = split_at(wanted, axis);
+  int64_t total = 0;
   for (int id : layer.inputs) {
     const Value& in = reader.value(id);
-    std::vector<int64_t> sizes = sizes_of(in.shape);
-    const int64_t length = sizes[axis];
-    sizes[axis] = wanted[axis];
-    reader.require(in.dtype == out.dtype && in.shape.flat == out.shape.flat && sizes == wanted,
+    Sizes sizes = in.shape.sizes();
+    const int64_t length = sizes.size() == wanted.size() ? sizes[axis] : 0;
+    if (length > 0) sizes[axis] = width;
+    reader.require(in.dtype == out.dtype && sizes == wanted,
                    "inputs must have the output's dtype and, the axis aside, its shape",
                    in.shape.text());
     step->copies.push_back({id, rows, static_cast<size_t>(length * inner) * element,
                             static_cast<size_t>(length * inner) * element,
-                            static_cast<size_t>(wanted[axis] * inner) * element,
+                            static_cast<size_t>(width * inner) * element,
                             static_cast<size_t>(total * inner) * element});
     total += length;
-    reader.require(total <= wanted[axis], "inputs must fill the output", out.shape.text());
+    reader.require(total <= width, "inputs must fill the output", out.shape.text());
   }
-  reader.require(total == wanted[axis], "inputs must fill the output", out.shape.text());
+  reader.require(total == width, "inputs must fill the output", out.shape.text());
   step->kernel = "copy";
   step->reason = kOnlyOne;
   return step;

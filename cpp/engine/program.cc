@@ -43,11 +43,12 @@ class Reader {
     check_names();
     read_tensors();
     program_.inputs = read_ids(list(json_, "inputs", "the program"), "inputs");
-    if (program_.inputs.size() != 1) {
-      fail("a program must have one input", std::to_string(program_.inputs.size()));
-    }
+    if (program_.inputs.empty()) fail("a program must have an input", "none");
     produced_.assign(program_.values.size(), false);
-    for (int id : program_.inputs) produced_[id] = true;
+    for (int id : program_.inputs) {
+      if (produced_[id]) fail("inputs must be values of their own", concat("value ", id, " twice"));
+      produced_[id] = true;
+    }
     for (const Json& layer : list(json_, "layers", "the program")) read_layer(layer);
     program_.outputs = read_ids(list(json_, "outputs", "the program"), "outputs");
     if (program_.outputs.empty()) fail("a program must have an output", "none");
@@ -133,14 +134,13 @@ class Reader {
       fail(concat(place, ": u1 must go with words"), dtype_name(value.dtype));
     }
     std::vector<int64_t> sizes = read_sizes(json, 1, place);
-    if (sizes.size() != 1 && sizes.size() != 3) {
-      fail(concat(place, ": shape must be (C, H, W) or (C,)"), concat(sizes.size(), " sizes"));
+    if (sizes.size() > kMaxRank) {
+      fail(concat(place, ": shape must be at most ", kMaxRank, " sizes"),
+           std::to_string(sizes.size()));
     }
-    value.shape.flat = sizes.size() == 1;
-    value.shape.channels = sizes[0];
-    if (!value.shape.flat) {
-      value.shape.height = sizes[1];
-      value.shape.width = sizes[2];
+    value.shape = Shape::of(sizes);
+    if (value.shape.general && value.layout == Layout::kWords) {
+      fail(concat(place, ": the shape of words must be (C, H, W) or (C,)"), value.shape.text());
     }
     program_.values.push_back(std::move(value));
   }
@@ -283,14 +283,26 @@ const char* dtype_name(DType dtype) { return kDTypes[static_cast<int>(dtype)].na
 
 size_t dtype_bytes(DType dtype) { return kDTypes[static_cast<int>(dtype)].bytes; }
 
+Shape Shape::of(const std::vector<int64_t>& sizes) {
+  Shape shape;
+  if (!sizes.empty()) shape.channels = sizes.front();
+  if (sizes.size() > 1) shape.width = sizes.back();
+  for (size_t i = 1; i + 1 < sizes.size(); ++i) shape.height *= sizes[i];
+  shape.flat = sizes.size() == 1;
+  if (sizes.size() != 1 && sizes.size() != 3) shape.general = sizes;
+  return shape;
+}
+
 std::vector<int64_t> Shape::sizes() const {
+  if (general) return *general;
   return flat ? std::vector<int64_t>{channels} : std::vector<int64_t>{channels, height, width};
 }
 
 std::string Shape::text() const {
-  std::string text = concat("(", channels);
-  if (flat) return concat(text, ",)");
-  return concat(text, ", ", height, ", ", width, ")");
+  if (flat) return concat("(", channels, ",)");
+  std::string text;
+  for (int64_t size : sizes()) text += concat(text.empty() ? "" : ", ", size);
+  return concat("(", text, ")");
 }
 
 size_t Value::bytes() const {

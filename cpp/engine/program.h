@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -19,10 +20,18 @@ enum class Layout { kPlanes, kWords };
 const char* dtype_name(DType dtype);
 size_t dtype_bytes(DType dtype);  // of one element; u1 values are counted in words instead
 
-// Sizes without the batch: (C, H, W), or (C,) with height = width = 1 and `flat`.
+// Axes of a value, the batch aside.
+inline constexpr size_t kMaxRank = 6;
+
+// Sizes without the batch: (C, H, W), or (C,) with height = width = 1 and `flat`. A tensor of
+// another rank keeps its sizes in `general`, and is seen as an image of as many elements: the first
+// axis, the axes between, the last.
 struct Shape {
   int64_t channels = 1, height = 1, width = 1;
   bool flat = false;
+  std::optional<std::vector<int64_t>> general = std::nullopt;
+
+  static Shape of(const std::vector<int64_t>& sizes);
 
   int64_t pixels() const { return height * width; }
   int64_t elements() const { return channels * pixels(); }

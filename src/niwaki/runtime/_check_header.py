@@ -9,7 +9,7 @@ import math
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from niwaki.errors import FormatError, UnsupportedOpError
-from niwaki.runtime.program import LAYOUTS, OPS, TENSOR_DTYPES, VALUE_DTYPES
+from niwaki.runtime.program import LAYOUTS, MAX_RANK, OPS, TENSOR_DTYPES, VALUE_DTYPES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -76,8 +76,10 @@ def _check_value(where: str, index: int, value: Any) -> None:
     if (value["dtype"] == "u1") != (value["layout"] == "words"):
         _fail(where, f"{place}: u1 must go with words", f"{value['dtype']} in {value['layout']}")
     shape: Any = value.get("shape")
-    if not _is_shape(shape, 1) or len(shape) not in (1, 3):
-        _fail(where, f"{place}: shape must be (C, H, W) or (C,) of positive numbers", shape)
+    if not _is_shape(shape, 1) or len(shape) > MAX_RANK:
+        _fail(where, f"{place}: shape must be at most {MAX_RANK} positive numbers", shape)
+    if value["layout"] == "words" and len(shape) not in (1, 3):
+        _fail(where, f"{place}: the shape of words must be (C, H, W) or (C,)", shape)
     if math.prod(shape) > MAX_ELEMENTS:
         _fail(where, f"{place}: a value must have at most {MAX_ELEMENTS} elements", shape)
 
@@ -86,10 +88,10 @@ def _check_tensor(where: str, key: str, tensor: Any) -> None:
     if not isinstance(tensor, dict) or tensor.get("dtype") not in tuple(TENSOR_DTYPES):
         _fail(where, f"tensor {key!r}: dtype must be one of {_list(TENSOR_DTYPES)}", tensor)
     shape: Any = tensor.get("shape")
-    if not _is_shape(shape, 0) or len(shape) > 4 or math.prod(shape) > MAX_ELEMENTS:
+    if not _is_shape(shape, 0) or len(shape) > MAX_RANK or math.prod(shape) > MAX_ELEMENTS:
         _fail(
             where,
-            f"tensor {key!r}: shape must be up to 4 sizes, at most {MAX_ELEMENTS} elements",
+            f"tensor {key!r}: shape must be at most {MAX_RANK} sizes and {MAX_ELEMENTS} elements",
             shape,
         )
 
@@ -101,6 +103,8 @@ def _check_layers(where: str, header: dict[str, Any]) -> None:
     if not header["inputs"] or not header["outputs"]:
         _fail(where, "a program must have an input and an output", header["inputs"])
     produced.update(header["inputs"])
+    if len(produced) != len(header["inputs"]):
+        _fail(where, "inputs must be values of their own", header["inputs"])
     for index, layer in enumerate(header["layers"]):
         if not isinstance(layer, dict) or set(layer) != _LAYER_KEYS:
             _fail(where, f"layer {index} must have exactly {_list(sorted(_LAYER_KEYS))}", layer)

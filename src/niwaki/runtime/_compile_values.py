@@ -83,7 +83,7 @@ class Values:
         tensors: dict[str, str] = {}
         for role, array in arrays.items():
             tensors[role] = f"{name}.{role}"
-            self.tensors[tensors[role]] = np.ascontiguousarray(array)
+            self.tensors[tensors[role]] = np.asarray(array, order="C")
         self.layers.append(
             {
                 "op": op,

@@ -17,6 +17,7 @@ from niwaki.errors import ShapeError, ValueDomainError
 from niwaki.formats.bit_planes import pack_channels, unpack_channels, words_per_pixel
 from niwaki.runtime import nwk
 from niwaki.runtime._check_header import check_header
+from niwaki.runtime._inputs import check_inputs
 from niwaki.runtime.info import KernelInfo, LayerInfo
 from niwaki.runtime.program import TENSOR_DTYPES, Program
 
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
+
+    from niwaki.runtime._inputs import Images
 
 TIMED_RUNS = 5
 """Runs over which `explain` takes the median time of each layer."""
@@ -81,8 +84,14 @@ class Engine:
 
     @property
     def input_shape(self) -> tuple[int, ...]:
-        """The image's shape, (C, H, W) or (C,), without the batch."""
+        """The image's shape, (C, H, W) or (C,), without the batch; the first input's."""
         return self._shape(self._input)
+
+    @property
+    def input_shapes(self) -> dict[str, tuple[int, ...]]:
+        """The shape of each input by name, without the batch."""
+        values = self.program.values
+        return {values[i]["name"]: self._shape(i) for i in self.program.header["inputs"]}
 
     @property
     def threads(self) -> int:
@@ -104,11 +113,12 @@ class Engine:
         layers = len(self.program.layers)
         return f"Engine({name!r}, {layers} layers, input {self.input_shape}, isa={self.isa!r})"
 
-    def __call__(self, x: NDArray[Any]) -> NDArray[Any] | tuple[NDArray[Any], ...]:
+    def __call__(self, x: Images) -> NDArray[Any] | tuple[NDArray[Any], ...]:
         """Run a batch.
 
         Args:
-            x: Images. Shape (N, C, H, W) with N >= 0, float32.
+            x: Images. Shape (N, C, H, W) with N >= 0, float32. A program with several inputs takes
+                a list of arrays in the order of its inputs, or a dict of arrays by name.
 
         Returns:
             The output, shape (N, ...); a tuple where the program has several. Bits come as float32
@@ -117,13 +127,14 @@ class Engine:
         Raises:
             ShapeError: Another shape than the program's.
             ValueDomainError: Another dtype than float32.
+            InputError: Several inputs, and not all of them given.
         """
         ids: list[int] = self.program.header["outputs"]
         found = self._run(x, ids)
         outputs = tuple(found[value] for value in ids)
         return outputs[0] if len(outputs) == 1 else outputs
 
-    def values(self, x: NDArray[Any]) -> dict[str, NDArray[Any]]:
+    def values(self, x: Images) -> dict[str, NDArray[Any]]:
         """Run a batch and return every value by name, input and outputs included.
 
         Args:
@@ -132,7 +143,8 @@ class Engine:
         Returns:
             Arrays of shape (N, C, H, W) or (N, C); bits as float32 0 and 1.
         """
-        ids = [self._input, *(layer["output"] for layer in self.program.layers)]
+        inputs: list[int] = self.program.header["inputs"]
+        ids = [*inputs, *(layer["output"] for layer in self.program.layers)]
         found = self._run(x, ids)
         return {self.program.values[value]["name"]: array for value, array in found.items()}
 
@@ -175,18 +187,20 @@ class Engine:
         plain = self._from_value(output, result)
         return [plain if batched else plain[0]]
 
-    def explain(self, x: NDArray[Any] | None = None) -> list[LayerInfo]:
+    def explain(self, x: Images | None = None) -> list[LayerInfo]:
         """Describe each layer: what it is, which kernel runs it and why, and how long it takes.
 
         Args:
             x: Images to measure on, as in a call; the first is used. Random ones when not given.
         """
         if x is None:
-            x = np.random.default_rng(0).random((1, *self.input_shape), np.float32)
-        image = self._check_input(x)[:1]
-        if not image.shape[0]:
-            raise ShapeError("explain", "x must hold an image", got=f"shape {image.shape}")
-        times = self._core.time_layers(_bytes(image), TIMED_RUNS)
+            rng = np.random.default_rng(0)
+            shapes = self.input_shapes
+            x = {name: rng.random((1, *shape), np.float32) for name, shape in shapes.items()}
+        images = [array[:1] for array in check_inputs(self.program, x)]
+        if not images[0].shape[0]:
+            raise ShapeError("explain", "x must hold an image", got=f"shape {images[0].shape}")
+        times = self._core.time_layers([_bytes(image) for image in images], TIMED_RUNS)
         infos: list[LayerInfo] = []
         for index, (layer, ms) in enumerate(zip(self._core.layers, times, strict=True)):
             infos.append(
@@ -208,32 +222,17 @@ class Engine:
             )
         return infos
 
-    def _run(self, x: NDArray[Any], ids: Sequence[int]) -> dict[int, NDArray[Any]]:
-        images = self._check_input(x)
-        count = images.shape[0]
+    def _run(self, x: Images, ids: Sequence[int]) -> dict[int, NDArray[Any]]:
+        inputs = check_inputs(self.program, x)
+        count = inputs[0].shape[0]
         results = {value: self._empty(value, count) for value in ids}
         self._core.run(
-            _bytes(images), count, list(results), [_bytes(array) for array in results.values()]
+            [_bytes(array) for array in inputs],
+            count,
+            list(results),
+            [_bytes(array) for array in results.values()],
         )
         return {value: self._from_value(value, array) for value, array in results.items()}
-
-    def _check_input(self, x: NDArray[Any]) -> NDArray[np.float32]:
-        wanted = ", ".join(map(str, self.input_shape))
-        if not hasattr(x, "dtype") or x.dtype != np.float32:
-            raise ValueDomainError(
-                "engine",
-                "x must be float32",
-                got=getattr(x, "dtype", type(x).__name__),
-                fix="Convert it with x.astype(numpy.float32), scaled as in training",
-            )
-        if x.ndim != len(self.input_shape) + 1 or x.shape[1:] != self.input_shape:
-            raise ShapeError(
-                "engine",
-                f"x must have shape (N, {wanted})",
-                got=f"shape {tuple(x.shape)}",
-                fix="Resize or crop the images, or compile for their size with input_shape",
-            )
-        return np.ascontiguousarray(x)
 
     def _check_wish(self, input_shape: Sequence[int] | None) -> None:
         if input_shape is not None and tuple(input_shape) != self.input_shape:

@@ -70,7 +70,8 @@ def read(path: str | Path) -> Program:
 
 def to_bytes(program: Program, name: str = "program") -> bytes:
     """Return the file's bytes; `name` is what errors call it."""
-    arrays = {key: np.ascontiguousarray(array) for key, array in program.tensors.items()}
+    # order="C" keeps a number's shape (), ascontiguousarray doesn't.
+    arrays = {key: np.asarray(array, order="C") for key, array in program.tensors.items()}
     tensors: dict[str, Any] = {}
     entries: dict[str, Any] = {}
     chunks: list[bytes] = []

@@ -28,26 +28,42 @@ VALUE_DTYPES = ("f32", "u8", "s8", "s32", "u1")
 
 LAYOUTS = ("planes", "words")
 
+MAX_RANK = 6
+"""Axes of a value, the batch aside."""
+
 OPS = (
     "activation",
     "add",
     "affine",
     "average_pool",
+    "binary",
     "concat",
     "conv",
+    "conv_transpose",
     "dequantize",
+    "expand",
+    "gather",
     "global_average_pool",
     "global_max_pool",
     "linear",
+    "matmul",
     "max_pool",
+    "mul",
     "pad",
     "quantize_input",
+    "quantize_linear",
+    "reduce",
     "requantize",
     "reshape",
     "slice",
     "softmax",
+    "strided_slice",
     "sum_pool",
+    "taps",
+    "tensor_pad",
     "threshold",
+    "transpose",
+    "unary",
     "unpack_bits",
 )
 """The layers of a program, by name."""
