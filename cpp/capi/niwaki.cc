@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstring>
 #include <exception>
+#include <memory>
 #include <new>
 #include <string>
 #include <utility>
@@ -124,7 +125,11 @@ niwaki_engine* load(const niwaki_options* options, niwaki_error* error,
   niwaki_engine* loaded = nullptr;
   guarded(error, [&] {
     const niwaki::EngineOptions read = read_options(options);
-    loaded = new niwaki_engine{niwaki::Engine(make_container(), read)};
+    auto made =
+        std::unique_ptr<niwaki_engine>(new niwaki_engine{niwaki::Engine(make_container(), read)});
+    const size_t inputs = made->engine.program().inputs.size();
+    require(inputs == 1, "a network run from C must have one input", std::to_string(inputs));
+    loaded = made.release();
   });
   return loaded;
 }
@@ -183,7 +188,7 @@ niwaki_status niwaki_run(const niwaki_engine* engine, const float* input, int64_
               niwaki::concat("NULL for output ", index));
       wanted.push_back({ids[index], static_cast<uint8_t*>(outputs[index])});
     }
-    engine->engine.run(reinterpret_cast<const uint8_t*>(input), images, wanted);
+    engine->engine.run({reinterpret_cast<const uint8_t*>(input)}, images, wanted);
   });
 }
 
