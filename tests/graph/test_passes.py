@@ -236,6 +236,30 @@ def test_what_is_an_output_stays():
     assert ops(model) == ["Conv", "BatchNormalization"]
 
 
+@pytest.mark.parametrize("axes", ["2, 3", "-1, -2"])
+def test_a_mean_over_the_picture_is_a_pool(parse, rng, axes):
+    model = parse(f"""
+    g (float[N,3,4,5] x) => (float[N,3,1,1] y) <int64[2] axes = {{{axes}}}>
+    {{ y = ReduceMean <keepdims = 1> (x, axes) }}""")
+    x = rng.standard_normal((2, 3, 4, 5)).astype(np.float32)
+    graph.run_passes(model)
+    assert ops(model) == ["GlobalAveragePool"]
+    assert not model.graph.initializers
+    want = x.mean((2, 3), keepdims=True)
+    np.testing.assert_allclose(graph.evaluate(model, {"x": x})["y"], want, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("keep", "axes", "shape"), [(0, "2, 3", "N,3"), (1, "1, 2", "N,1,1,5"), (1, "3", "N,3,4,1")]
+)
+def test_other_means_stay(parse, keep, axes, shape):
+    count = axes.count(",") + 1
+    model = parse(f"""
+    g (float[N,3,4,5] x) => (float[{shape}] y) <int64[{count}] axes = {{{axes}}}>
+    {{ y = ReduceMean <keepdims = {keep}> (x, axes) }}""")
+    assert ops(graph.run_passes(model)) == ["ReduceMean"]
+
+
 def test_nodes_are_called_by_torchs_names(parse):
     model = parse("""
     g (float[N,2,4,4] x) => (float[N,2,4,4] y)

@@ -6,7 +6,10 @@ import torch
 from niwaki import models
 from niwaki.errors import RegistryError, ShapeError, ValueDomainError
 
-EVERY = pytest.mark.parametrize("name", models.names())
+# Networks for pictures of 224 pixels take seconds each: test_imagenet.py has them at small sizes.
+SMALL = [name for name in models.names() if models.defaults(name).input_size <= 32]
+EVERY = pytest.mark.parametrize("name", SMALL)
+WITH_NORMS = pytest.mark.parametrize("name", [name for name in SMALL if name != "nin-cifar"])
 
 
 def pictures(name: str, count: int) -> torch.Tensor:
@@ -82,7 +85,7 @@ def test_what_is_left_dense_are_layers_that_exist(name):
     assert all(isinstance(modules[key], torch.nn.Conv2d | torch.nn.Linear) for key in ignored)
 
 
-@EVERY
+@WITH_NORMS
 def test_hidden_layers_have_batch_norm_and_no_bias(name):
     # A bias in front of batch norm trains nothing, and would be counted as a parameter.
     model = models.create(name)

@@ -23,18 +23,20 @@ class ModelFamily:
         build: Makes it: ``build(num_classes=..., in_channels=..., input_size=...)``.
         in_channels: Channels of the pictures it was designed for.
         input_size: Height and width in pixels it was designed for.
+        num_classes: Outputs it was designed for.
     """
 
     build: Callable[..., nn.Module]
     in_channels: int
     input_size: int
+    num_classes: int = 10
 
 
 _MODELS: Registry[ModelFamily] = Registry("model", "niwaki.models", "niwaki.models")
 
 
 def register_model(
-    name: str, *, in_channels: int, input_size: int
+    name: str, *, in_channels: int, input_size: int, num_classes: int = 10
 ) -> Callable[[Callable[..., nn.Module]], Callable[..., nn.Module]]:
     """Return a decorator that registers a function or class that makes a network.
 
@@ -42,13 +44,14 @@ def register_model(
         name: Hyphens, lower case.
         in_channels: Default channels of the input.
         input_size: Default height and width of the input, pixels.
+        num_classes: Default outputs.
 
     Raises:
         RegistryError: The name is taken.
     """
 
     def add(build: Callable[..., nn.Module]) -> Callable[..., nn.Module]:
-        _MODELS.register(name)(ModelFamily(build, in_channels, input_size))
+        _MODELS.register(name)(ModelFamily(build, in_channels, input_size, num_classes))
         return build
 
     return add
@@ -75,7 +78,7 @@ def defaults(name: str) -> ModelFamily:
 
 def create(
     name: str,
-    num_classes: int = 10,
+    num_classes: int | None = None,
     in_channels: int | None = None,
     input_size: int | None = None,
     seed: int | None = None,
@@ -84,7 +87,7 @@ def create(
 
     Args:
         name: One of `names`; hyphens and underscores are the same.
-        num_classes: Outputs, at least 2.
+        num_classes: Outputs, at least 2; the family's own when None.
         in_channels: Channels of the input; the family's own when None.
         input_size: Height and width of the input in pixels; the family's own when None.
         seed: Draw the weights from this seed and leave torch's generator alone; None draws from
@@ -104,6 +107,7 @@ def create(
         269722
     """
     family = _MODELS.get(name)
+    num_classes = family.num_classes if num_classes is None else num_classes
     in_channels = family.in_channels if in_channels is None else in_channels
     input_size = family.input_size if input_size is None else input_size
     if num_classes < 2:
