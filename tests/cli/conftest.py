@@ -172,6 +172,31 @@ def small_onnx() -> Callable[..., Path]:
 
 
 @pytest.fixture
+def small_two_layers(tmp_path_factory) -> Path:
+    """A stem and a convolution behind it, for (N, 1, 6, 6): something that can be pruned."""
+    rng = np.random.default_rng(0)
+    weights = [
+        numpy_helper.from_array(rng.standard_normal(shape).astype(np.float32), name)
+        for name, shape in (("w1", (2, 1, 3, 3)), ("w2", (2, 2, 3, 3)))
+    ]
+    graph = helper.make_graph(
+        [
+            helper.make_node("Conv", ["x", "w1"], ["a"], name="conv1", pads=[1, 1, 1, 1]),
+            helper.make_node("Relu", ["a"], ["b"], name="relu1"),
+            helper.make_node("Conv", ["b", "w2"], ["y"], name="conv2", pads=[1, 1, 1, 1]),
+        ],
+        "small",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["N", 1, 6, 6])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["N", 2, 6, 6])],
+        weights,
+    )
+    path = tmp_path_factory.mktemp("model") / "small.onnx"
+    model = helper.make_model(graph, ir_version=8, opset_imports=[helper.make_opsetid("", 18)])
+    onnx.save(model, path)
+    return path
+
+
+@pytest.fixture
 def small_nwk() -> Callable[[Path], Path]:
     return _small_nwk
 

@@ -76,7 +76,7 @@ def note(text: str) -> None:
 
 def emit_json(data: Any) -> None:
     """Print a result as JSON on stdout."""
-    echo(json.dumps(data, indent=2, default=_plain, allow_nan=False))
+    echo(json.dumps(data, indent=2, default=plain, allow_nan=False))
 
 
 def show(renderable: object) -> None:
@@ -88,7 +88,7 @@ def show(renderable: object) -> None:
     Console(file=sys.stdout, width=width, highlight=False).print(renderable)
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
     """Turn paths, arrays and NumPy numbers into what JSON has."""
     if isinstance(value, Path):
         return str(value)

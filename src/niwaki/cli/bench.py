@@ -1,4 +1,4 @@
-"""``niwaki bench``: the engine beside ONNX Runtime and torch, in turn, on this machine."""
+"""``niwaki bench``: latency beside the peers, what zeros would bring, and layer by layer."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from niwaki.cli._app import AsJson, Plugins, Threads, app, echo, emit_json, show
+from niwaki.cli._app import AsJson, Plugins, Threads, app, echo, emit_json, note, show
+from niwaki.cli._output import write_result
 from niwaki.cli._target import InputShape, TargetPath, model_file, open_engine
+from niwaki.errors import InputError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -16,18 +18,71 @@ if TYPE_CHECKING:
     from niwaki.targets import Runner
 
 
+Out = Annotated[
+    Path | None,
+    typer.Option(
+        "--out", metavar="FILE", help="Write a picture (.svg), a page (.html) or data (.json)."
+    ),
+]
+
+
 @app.command()
 def bench(
     target: TargetPath,
-    runs: Annotated[int, typer.Option(min=1, help="Timed runs of each.")] = 50,
+    sparsity: Annotated[
+        str | None,
+        typer.Option(
+            metavar="0,0.8,0.9,...",
+            help="What would zeros bring? Prune copies of an .onnx file to these shares of zeros.",
+        ),
+    ] = None,
+    structure: Annotated[
+        str, typer.Option(help="How the zeros of --sparsity lie: unstructured, 4x1, ...")
+    ] = "unstructured",
+    profile: Annotated[
+        bool, typer.Option("--profile", help="Show each layer's time, rate and share of the roof.")
+    ] = False,
+    runs: Annotated[int | None, typer.Option(min=1, help="Timed runs of each at most.")] = None,
+    seconds: Annotated[
+        float, typer.Option(min=0, help="Time for the timed runs of --sparsity, all together.")
+    ] = 20.0,
     batch: Annotated[int, typer.Option(min=1, help="Images in one run.")] = 1,
     threads: Threads = 1,
     input_shape: InputShape = None,
+    out: Out = None,
     as_json: AsJson = False,
     plugin: Plugins = None,
 ) -> None:
-    """Measure latency: median and spread of interleaved runs, beside what else is installed."""
-    found = bench_target(target, runs=runs, batch=batch, threads=threads, input_shape=input_shape)
+    """Measure latency beside what else is installed; by sparsity; or layer by layer.
+
+    `niwaki bench model.onnx --sparsity 0,0.8,0.9,0.95,0.98` answers what zeros would bring for
+    this network on this machine, before any training.
+    """
+    if sparsity is not None and profile:
+        raise InputError("bench", "--sparsity and --profile must not be given together")
+    if sparsity is not None:
+        from niwaki.cli._bench_zeros import bench_zeros
+
+        bench_zeros(
+            target, sparsity, structure=structure, runs=runs or 200, seconds=seconds, batch=batch,
+            threads=threads, input_shape=input_shape, out=out, as_json=as_json,
+        )  # fmt: skip
+        return
+    if profile:
+        from niwaki.cli._bench_profile import bench_profile
+
+        bench_profile(
+            target, runs=runs or 30, threads=threads, input_shape=input_shape, out=out,
+            as_json=as_json,
+        )  # fmt: skip
+        return
+    if out is not None and out.suffix != ".json":
+        raise InputError("--out", "the file must be .json without --sparsity or --profile", got=out)
+    found = bench_target(
+        target, runs=runs or 50, batch=batch, threads=threads, input_shape=input_shape
+    )
+    if out is not None:
+        write_result(out, data=found)
     if as_json:
         emit_json(found)
         return
@@ -46,6 +101,8 @@ def bench(
             str(row["runs"]),
         )
     echo(f"{found['file']}, batch {found['batch']}, {found['machine']['cpu']}")
+    if found["warning"]:
+        note(found["warning"])
     show(table)
     for text in found["left_out"]:
         echo(f"left out  {text}")
@@ -66,13 +123,14 @@ def bench_target(
 
     Returns:
         ``file``, ``batch``, ``machine``, ``rows`` (engine, version, threads, median_ms, spread_ms,
-        runs), ``left_out`` (who didn't run, and why).
+        runs), ``left_out`` (who didn't run, and why), ``warning`` (what casts doubt on the times).
 
     Raises:
         InputError, FormatError, UnsupportedOpError: The target can't be loaded.
     """
-    from niwaki.targets import engine_runner, interleave, machine_info, noise
+    from niwaki.targets import engine_runner, interleave, load_warning, machine_info, noise
 
+    warning = load_warning(threads)
     engine = open_engine(target, threads=threads, input_shape=input_shape)
     x = noise(tuple(engine.input_shape), batch)
     runners = [engine_runner(engine, x, threads=threads)]
@@ -97,6 +155,7 @@ def bench_target(
         "machine": machine_info(),
         "rows": rows,
         "left_out": left_out,
+        "warning": warning,
     }
 
 

@@ -218,6 +218,8 @@ class Engine:
                     kernel=layer["kernel"],
                     reason=layer["reason"],
                     ms=ms,
+                    algorithm=layer.get("algorithm", ""),
+                    tuning=layer.get("tuning", ""),
                 )
             )
         return infos

@@ -51,3 +51,7 @@ class LayerInfo:
     """Why these."""
     ms: float
     """Milliseconds for one image, median over a few runs."""
+    algorithm: str = ""
+    """How a float convolution is computed, e.g. `sparse`, `winograd`; "" for other layers."""
+    tuning: str = ""
+    """The algorithm's setting, e.g. `tile=8 block=64`; "" for its own default."""

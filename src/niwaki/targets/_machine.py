@@ -31,6 +31,7 @@ def machine_info() -> dict[str, Any]:
         niwaki's source, "" where it was installed from a package), ``versions``.
     """
     from niwaki import runtime
+    from niwaki.runtime._cpu import cpu_name, usable_cores
 
     return {
         "cpu": cpu_name(),
@@ -54,23 +55,6 @@ def versions() -> dict[str, str]:
         except importlib.metadata.PackageNotFoundError:
             continue
     return found
-
-
-def cpu_name() -> str:
-    """Return the processor's name as the system gives it."""
-    info = Path("/proc/cpuinfo")
-    if info.is_file():
-        for line in info.read_text(encoding="utf-8", errors="replace").splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()
-
-
-def usable_cores() -> int:
-    """Return how many cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def commit() -> str:

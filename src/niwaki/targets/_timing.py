@@ -70,6 +70,7 @@ def interleave(
     warm_up: int = 5,
     seconds: float | None = None,
     clock: Callable[[], int] = time.perf_counter_ns,
+    progress: Callable[[float], None] = lambda share: None,
 ) -> Mapping[str, Timing]:
     """Time runners in turn (A B C A B C ...) and sum each up.
 
@@ -80,6 +81,7 @@ def interleave(
         seconds: Stop early once the timed rounds took this long; at least 5 rounds (or `runs`, if
             fewer) are kept.
         clock: Returns nanoseconds.
+        progress: Called between rounds with the share that is done, in [0, 1].
 
     Returns:
         Runner name to timing, in the order given.
@@ -101,8 +103,10 @@ def interleave(
             before = clock()
             runner.call()
             samples[runner.name].append(clock() - before)
-        if seconds is not None and round_ + 1 >= min(5, runs) and clock() - start > seconds * 1e9:
+        spent = 0.0 if seconds is None else (clock() - start) / (seconds * 1e9)
+        if spent > 1 and round_ + 1 >= min(5, runs):
             break
+        progress(min(1.0, max(spent, (round_ + 1) / runs)))
     return {
         runner.name: Timing.of(samples[runner.name], threads=runner.threads, version=runner.version)
         for runner in runners

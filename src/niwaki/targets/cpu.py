@@ -73,6 +73,8 @@ def onnxruntime_runner(
     options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
     options.log_severity_level = 3
+    # Its threads otherwise spin for a while behind a run, in the way of whoever runs next.
+    options.add_session_config_entry("session.force_spinning_stop", "1")
     session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     source: Any = session.get_inputs()[0]
     batch = noise(tuple(source.shape[1:])) if x is None else x

@@ -1,0 +1,89 @@
+"""`niwaki bench`: what zeros bring and profiles, on a tiny network."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+import pytest
+
+
+def test_zeros_as_table_picture_and_page(niwaki, small_two_layers, tmp_path):
+    words = ("bench", small_two_layers, "--sparsity", "0,90%", "--runs", 2)
+    shown = niwaki(*words, "--out", tmp_path / "deep" / "z.svg")
+    assert shown.code == 0, shown.err
+    assert "What zeros bring to small.onnx" in shown.out
+    assert "onnxruntime" in shown.out
+    assert "accuracy isn't considered here" in shown.out
+    assert (tmp_path / "deep" / "z.svg").read_text().startswith("<svg")
+    assert niwaki(*words, "--out", tmp_path / "z.html").code == 0
+    assert "<table>" in (tmp_path / "z.html").read_text()
+
+
+def test_zeros_as_json(niwaki, small_two_layers, tmp_path):
+    out = tmp_path / "z.json"
+    shown = niwaki("bench", small_two_layers, "--sparsity", "0.5", "--runs", 2, "--json",
+                   "--threads", 2, "--batch", 3, "--out", out)  # fmt: skip
+    found = json.loads(shown.out)
+    assert (found["threads"], found["batch"]) == (2, 3)
+    assert [level["sparsity"] for level in found["levels"]] == [0.5]
+    assert json.loads(out.read_text()) == found
+
+
+def test_zeros_without_onnxruntime_says_how_to_get_it(niwaki, small_two_layers, monkeypatch):
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    shown = niwaki("bench", small_two_layers, "--sparsity", "0,0.9", "--runs", 1)
+    assert shown.code == 0
+    assert "onnxruntime must be installed. pip install 'niwaki[peers]'" in shown.out
+    assert "No other engine took part" in shown.out or "openvino" in shown.out
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--sparsity", "a"), "the levels must be numbers"),
+        (("--sparsity", "1"), "must be shares of zeros in [0, 1)"),
+        (("--sparsity", "0.5", "--profile"), "must not be given together"),
+        (("--sparsity", "0.5", "--out", "z.png"), "must be .svg or .html or .json"),
+        (("--sparsity", "0.5", "--structure", "stripes"), "got 'stripes'"),
+        (("--profile", "--out", "z.txt"), "must be .svg or .html or .json"),
+    ],
+)
+def test_senseless_wishes_are_refused(refused, small_two_layers, words, said):
+    assert said in refused("bench", small_two_layers, *words)
+
+
+def test_zeros_of_a_packed_file_are_refused(refused, small_nwk, tmp_path):
+    target = tmp_path / "m.nwk"
+    small_nwk(target)
+    assert "must be an .onnx file" in refused("bench", target, "--sparsity", "0.5")
+
+
+def test_an_unsupported_op_is_named(refused, small_onnx, tmp_path):
+    model = small_onnx(tmp_path / "m.onnx", op="Tan")
+    line = refused("bench", model, "--sparsity", "0.5")
+    assert "Tan" in line
+    assert "after" in line
+
+
+def test_a_profile_as_table_page_and_json(niwaki, small_two_layers, tmp_path):
+    words = ("bench", small_two_layers, "--profile", "--runs", 2)
+    shown = niwaki(*words, "--out", tmp_path / "p.svg")
+    assert shown.code == 0, shown.err
+    assert "conv2" in shown.out
+    assert "GMAC/s" in shown.out
+    assert "conv2" in (tmp_path / "p.svg").read_text()
+    assert niwaki(*words, "--out", tmp_path / "p.html").code == 0
+    found = json.loads(niwaki(*words, "--json").out)
+    assert found["schema_version"] == 1
+    assert set(found) == {
+        "schema_version", "file", "input_shape", "threads", "isa", "total_ms", "spread_ms",
+        "layers", "roofs", "machine", "warning",
+    }  # fmt: skip
+    layer = next(layer for layer in found["layers"] if layer["name"] == "conv2")
+    assert layer["macs"] == 6 * 6 * 2 * 2 * 9
+    assert layer["gmacs_per_s"] == pytest.approx(layer["macs"] / layer["ms"] / 1e6)
+    assert layer["bytes"] >= 4 * 2 * (2 * 36) + 4 * 36
+    assert sum(each["share"] for each in found["layers"]) == pytest.approx(1)
+    for each in found["layers"]:
+        assert (each["roof"] == "") == (each["roof_share"] is None)
