@@ -25,6 +25,7 @@ const Adapters& adapters() {
   static const Adapters all = [] {
     Adapters filled;
     add_conv_adapters(filled);
+    add_dense_adapters(filled);
     add_linear_adapters(filled);
     add_store_adapters(filled);
     return filled;

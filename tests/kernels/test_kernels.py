@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings, strategies as st
 
 from niwaki import _core
 
-from . import cases_store as cases_store  # registers its cases
+from . import cases_dense as cases_dense, cases_store as cases_store  # register their cases
 from .cases import CASES
 
 KERNELS = {kernel.name: kernel for kernel in _core.kernels()}

@@ -1,0 +1,76 @@
+// Adapters of the dense float convolutions.
+#include "bindings/kernel_arguments.h"
+#include "dense_conv_f32/dense_conv_f32.h"
+
+namespace niwaki {
+namespace {
+
+using namespace kernels;
+
+constexpr std::int64_t kMost = 1 << 20;  // of any size: products stay far from overflow
+
+std::int64_t size_of(const Arguments& arguments, const char* key, std::int64_t least) {
+  const std::int64_t size = arguments.integer(key);
+  require(size >= least && size <= kMost, "sizes must lie in their range");
+  return size;
+}
+
+// One block of channels, compact planes of rows * row, bias and residual if given, ReLU.
+nb::object dense_conv(const KernelEntry& entry, const Arguments& arguments, const Run& run) {
+  const auto input = arguments.array<float>("input", 1);
+  const auto taps = arguments.array<std::int32_t>("taps", 1);
+  const auto weights = arguments.array<float>("weights", 2);
+  DenseConvF32Args args = {};
+  args.row_step = size_of(arguments, "row_step", 0);
+  args.step = size_of(arguments, "step", 0);
+  args.outputs = size_of(arguments, "outputs", 1);
+  args.rows = size_of(arguments, "rows", 1);
+  args.width = size_of(arguments, "width", 1);
+  args.row = size_of(arguments, "row", args.width);
+  args.run = size_of(arguments, "run", 1);
+  require(args.outputs <= kDenseConvBlock, "outputs must fit a block");
+  require(args.run <= kDenseConvMostRun && args.run <= args.width, "run must fit a row");
+  require(weights.shape[0] == taps.size() && weights.shape[1] == kDenseConvBlock,
+          "weights must be (taps, block)");
+  const std::int64_t reach = (args.rows - 1) * args.row_step + (args.width - 1) * args.step;
+  for (const std::int32_t tap : taps.data) {
+    require(tap >= 0 && tap + reach < input.size(), "taps must lie in the input");
+  }
+  const std::int64_t pixels = args.rows * args.row;
+  std::vector<std::uint32_t> mask(static_cast<std::size_t>(pixels / 32 + 2));
+  for (std::int64_t p = 0; p < pixels; ++p) {
+    if (p % args.row < args.width) mask[p / 32] |= std::uint32_t{1} << (p % 32);
+  }
+  std::vector<float> sums(static_cast<std::size_t>(
+      dense_conv_slots(args.rows, args.width, args.run) * kDenseConvBlock));
+  const bool biased = arguments.has("bias");
+  const auto bias = biased ? arguments.array<float>("bias", 1) : Array<float>{};
+  require(!biased || bias.size() == args.outputs, "bias must have a value per output");
+  const bool added = arguments.has("residual");
+  auto residual = added ? arguments.array<float>("residual", 2) : Array<float>{};
+  require(!added || (residual.shape[0] == args.outputs && residual.shape[1] == pixels),
+          "residual must have the output's shape");
+  residual.data.resize(residual.data.size() + kPixelBlock);  // a vector is read to its end
+  Output<float> output(args.outputs * pixels);
+  args.input = input.data.data();
+  args.taps = taps.data.data();
+  args.tap_count = taps.size();
+  args.weights = weights.data.data();
+  args.sums = sums.data();
+  args.output = output.data();
+  args.output_plane = pixels;
+  args.bias = biased ? bias.data.data() : nullptr;
+  args.residual = added ? residual.data.data() : nullptr;
+  args.store.residual_plane = pixels;
+  args.store.activation.kind = activation_kind("relu");
+  args.store.mask = args.row == args.width ? nullptr : mask.data();
+  args.store.pixels = pixels;
+  niwaki::run_kernel<DenseConvF32>(entry, args, run);
+  return output.to_numpy({args.outputs, pixels});
+}
+
+}  // namespace
+
+void add_dense_adapters(Adapters& adapters) { adapters[DenseConvF32::name] = dense_conv; }
+
+}  // namespace niwaki

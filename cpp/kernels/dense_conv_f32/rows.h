@@ -1,0 +1,116 @@
+// The loops of a dense convolution around its register tile. Compiled once per instruction set,
+// hence the anonymous namespace.
+#pragma once
+
+#include <algorithm>
+
+#include "dense_conv_f32/dense_conv_f32.h"
+#include "dense_conv_f32/tile.h"
+#include "dense_conv_f32/transpose.h"
+
+namespace niwaki::kernels {
+namespace {
+
+// Taps of one pass over the pixels: their weights (32 channels each) stay in L1 and the near L2.
+inline constexpr std::int64_t kTapBlock = 256;
+
+// Registers decide how many runs share the weights that a tap loads.
+template <class S>
+inline constexpr int kRunsOfTile = S::kRegisters >= 32 ? 2 : 1;
+template <class S>
+inline constexpr int kVectorsOfTile = 2;
+
+template <class S, int kRun, int kVectors, int kStep>
+void sum_vectors(const DenseConvF32Args& args, std::int64_t channel) {
+  constexpr int kRuns = kRunsOfTile<S>;
+  const std::int64_t per_row = dense_conv_runs(args.width, kRun);
+  const std::int64_t all = args.rows * per_row;
+  const auto run_at = [&](std::int64_t index) {
+    const std::int64_t y = index / per_row;
+    const std::int64_t x = std::min(index % per_row * kRun, args.width - kRun);
+    return TileRun{args.input + y * args.row_step + x * args.step,
+                   args.sums + index * kRun * kDenseConvBlock + channel};
+  };
+  for (std::int64_t begin = 0; begin < args.tap_count; begin += kTapBlock) {
+    const std::int64_t count = std::min(kTapBlock, args.tap_count - begin);
+    const float* weights = args.weights + begin * kDenseConvBlock + channel;
+    std::int64_t index = 0;
+    if constexpr (kRuns == 2) {
+      for (; index + 2 <= all; index += 2) {
+        run_tile<S, 2, kRun, kVectors, kStep>({run_at(index), run_at(index + 1)}, args.step,
+                                              args.taps + begin, count, weights, kDenseConvBlock,
+                                              kDenseConvBlock, begin == 0);
+      }
+    }
+    for (; index < all; ++index) {
+      run_tile<S, 1, kRun, kVectors, kStep>({run_at(index)}, args.step, args.taps + begin, count,
+                                            weights, kDenseConvBlock, kDenseConvBlock, begin == 0);
+    }
+  }
+}
+
+template <class S, int kRun>
+void sum_run(const DenseConvF32Args& args) {
+  constexpr int kVectors = kVectorsOfTile<S>;
+  const std::int64_t vectors = (args.outputs + S::kLanes - 1) / S::kLanes;
+  for (std::int64_t v = 0; v < vectors; v += kVectors) {
+    const auto with_step = [&](auto count) {
+      if (args.step == 1) {
+        sum_vectors<S, kRun, count(), 1>(args, v * S::kLanes);
+      } else if (args.step == 2) {
+        sum_vectors<S, kRun, count(), 2>(args, v * S::kLanes);
+      } else {
+        sum_vectors<S, kRun, count(), 0>(args, v * S::kLanes);
+      }
+    };
+    with_constant<kVectors>(std::min<std::int64_t>(kVectors, vectors - v), with_step);
+  }
+}
+
+// Turn the sums around and store them, kLanes pixels of kLanes channels at a time.
+template <class S>
+void store_rows(const DenseConvF32Args& args) {
+  constexpr std::int64_t kLanes = S::kLanes;
+  const std::int64_t per_row = dense_conv_runs(args.width, args.run);
+  const std::int64_t last_run = (per_row - 1) * args.run;
+  const std::int64_t overlap = last_run - (args.width - args.run);
+  const std::int64_t end = args.rows * args.row;
+  std::int64_t y = 0;
+  std::int64_t x = 0;
+  for (std::int64_t p = 0; p < end; p += kLanes) {
+    const float* pixels[kLanes];
+    for (int j = 0; j < kLanes; ++j) {
+      // Pad columns, and what lies behind the last row, read any sum: the store drops it.
+      const std::int64_t column = std::min(x, args.width - 1);
+      const std::int64_t slot =
+          y * per_row * args.run + column + (column >= last_run ? overlap : 0);
+      pixels[j] = args.sums + slot * kDenseConvBlock;
+      if (++x == args.row) {
+        x = 0;
+        y = std::min(y + 1, args.rows - 1);
+      }
+    }
+    for (std::int64_t o = 0; o < args.outputs; o += kLanes) {
+      typename S::Vector channels[kLanes];
+      Transpose<S>::run([&](int j) { return pixels[j] + o; }, channels);
+      const std::int64_t count = std::min(kLanes, args.outputs - o);
+      for (std::int64_t k = 0; k < count; ++k) {
+        typename S::Vector sums[1] = {channels[k]};
+        store_sums<S, 1>(args.store, sums, args.output + (o + k) * args.output_plane,
+                         args.residual == nullptr
+                             ? nullptr
+                             : args.residual + (o + k) * args.store.residual_plane,
+                         args.bias == nullptr ? 0.0F : args.bias[o + k], p);
+      }
+    }
+  }
+}
+
+template <class S>
+void dense_conv(const DenseConvF32Args& args) {
+  with_constant<kDenseConvMostRun>(args.run, [&](auto run) { sum_run<S, run()>(args); });
+  store_rows<S>(args);
+}
+
+}  // namespace
+}  // namespace niwaki::kernels

@@ -1,0 +1,9 @@
+#include "dense_conv_f32/rows.h"
+
+namespace niwaki::kernels {
+
+void dense_conv_f32_f32_f32_x86_avx512(const DenseConvF32Args& args) {
+  dense_conv<simd::Avx512>(args);
+}
+
+}  // namespace niwaki::kernels

@@ -1,0 +1,39 @@
+"""Random arguments for the dense float convolutions: see cases.py."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from hypothesis import strategies as st
+
+from .cases import Case, case, floats
+
+BLOCK = 32
+"""Output channels of a block of packed weights: dense_conv_f32.h, kDenseConvBlock."""
+
+
+@case("DenseConvF32")
+def dense_conv(draw: Any, rng: np.random.Generator, op: str) -> Case:
+    rows, width = draw(st.integers(1, 5)), draw(st.integers(1, 40))
+    step, row_step = draw(st.integers(0, 4)), draw(st.integers(0, 50))
+    row = width + draw(st.sampled_from([0, 0, 1, 3]))
+    outputs = draw(st.sampled_from([1, 3, 4, 8, 9, 15, 16, 17, 31, 32]))
+    taps = rng.integers(0, 100, draw(st.sampled_from([0, 1, 7, 255, 256, 257])), np.int32)
+    x = floats(rng, 100 + (rows - 1) * row_step + (width - 1) * step)
+    weights = floats(rng, len(taps), BLOCK)
+    bias, residual = floats(rng, outputs), floats(rng, outputs, rows * row)
+    rest: dict[str, Any] = {
+        "taps": taps,
+        "outputs": outputs,
+        "rows": rows,
+        "width": width,
+        "row": row,
+        "row_step": row_step,
+        "step": step,
+        "run": draw(st.integers(1, min(7, width))),
+    }
+    values = {"input": x, "weights": weights}
+    if draw(st.booleans()):
+        values |= {"bias": bias, "residual": residual}
+    return values | rest, {key: abs(value) for key, value in values.items()} | rest
