@@ -10,7 +10,7 @@ public benchmark (encoders, multiplication for stride 1, space calculator).
 | Kh, Kw, S | `kernel`, `stride` | window and stride (one for both axes) |
 | Oh, Ow | `out_height`, `out_width` | floor((Ih - Kh) / S) + 1, likewise for the width |
 | n | `types` | ceil(Kw / S): in how many windows a column may lie |
-| g(j), f(j), t(j) | `last`, `first`, `overlap` | last and first window that read column j; t = g - f |
+| g(j), f(j), t(j) | `last`, `first`, `overlap` | last, first window that reads j; t = g - f |
 | DA | `values` | the non-zeros by type, then chunk (first window), then column, then row |
 | IN | `offsets` | i * Kw + (j - S * f(j)): the place inside the first window |
 | Ptr | `pointers` | per type, where its chunks start: running counts |
@@ -75,14 +75,17 @@ class Geometry:
 
     @property
     def out_height(self) -> int:
+        """Rows of the output, Oh."""
         return (self.height - self.kernel[0]) // self.stride + 1
 
     @property
     def out_width(self) -> int:
+        """Columns of the output, Ow: how many windows there are."""
         return (self.width - self.kernel[1]) // self.stride + 1
 
     @property
     def types(self) -> int:
+        """How many windows may share a column, n."""
         return -(-self.kernel[1] // self.stride)
 
     @property
@@ -141,6 +144,7 @@ class Cpo:
 
     @property
     def nbytes(self) -> int:
+        """What the map takes, in bytes."""
         return self.values.nbytes + self.offsets.nbytes + sum(row.nbytes for row in self.pointers)
 
 
@@ -163,7 +167,8 @@ def encode(image: NDArray[Any], kernel: tuple[int, int], stride: int = 1) -> Cpo
     """
     if image.ndim != 2:
         raise ShapeError("cpo.encode", "the map must be 2-D", got=f"shape {image.shape}")
-    geometry = Geometry(*image.shape, kernel, stride)
+    height, width = image.shape
+    geometry = Geometry(height, width, kernel, stride)
     rows, columns = np.nonzero(image)
     first, last = geometry.first[columns], geometry.last[columns]
     read = first <= last
@@ -266,7 +271,8 @@ def words_of_others(image: NDArray[Any], kernel: tuple[int, int]) -> dict[str, i
         >>> words_of_others(np.ones((17, 17)), (3, 3))
         {'im2col': 2025, 'mec': 765, 'cscc': 1546}
     """
-    g = Geometry(*image.shape, kernel)
+    height, width = image.shape
+    g = Geometry(height, width, kernel)
     in_column = np.count_nonzero(image, axis=0)
     in_strips = int((in_column * (g.last - g.first + 1)).sum())
     return {
