@@ -83,6 +83,18 @@ std::vector<const uint8_t*> input_data(const Engine& engine, const std::vector<R
   return data;
 }
 
+// The copies between padded and compact form that a layer brings with it.
+std::vector<std::string> conversions(const Program& program, const Layer& layer) {
+  std::vector<std::string> texts;
+  const ValueLayout& layout = program.layouts[layer.output];
+  if (layout.converts()) {
+    const std::string name = program.values[layer.output].name;
+    texts.push_back(layout.made_as_planes ? concat(name, ": padded to compact")
+                                          : concat(name, ": compact to padded"));
+  }
+  return texts;
+}
+
 nb::dict describe_layer(const Engine& engine, int index) {
   const Program& program = engine.program();
   const Layer& layer = program.layers[index];
@@ -93,6 +105,9 @@ nb::dict describe_layer(const Engine& engine, int index) {
   info["inputs"] = layer.inputs;
   info["output"] = layer.output;
   info["kernel"] = step.kernel;
+  info["algorithm"] = step.algorithm_name;
+  info["tuning"] = step.tuning;
+  info["conversions"] = conversions(program, layer);
   info["reason"] = step.reason;
   info["macs"] = step.macs;
   info["binary_macs"] = step.binary_macs;
@@ -104,8 +119,10 @@ nb::dict describe_layer(const Engine& engine, int index) {
 }
 
 std::unique_ptr<Engine> make_engine(Container container, int threads, const std::string& isa,
-                                    const std::vector<std::string>& kernels) {
-  return std::make_unique<Engine>(std::move(container), EngineOptions{threads, isa, kernels});
+                                    const std::vector<std::string>& kernels,
+                                    const std::string& choices, bool pin) {
+  return std::make_unique<Engine>(std::move(container),
+                                  EngineOptions{threads, isa, kernels, choices, pin});
 }
 
 }  // namespace
@@ -126,21 +143,24 @@ void bind_engine(nb::module_& m) {
       .def_static(
           "from_file",
           [](const std::string& path, int threads, const std::string& isa,
-             const std::vector<std::string>& kernels) {
+             const std::vector<std::string>& kernels, const std::string& choices, bool pin) {
             nb::gil_scoped_release release;
-            return make_engine(read_container(path), threads, isa, kernels);
+            return make_engine(read_container(path), threads, isa, kernels, choices, pin);
           },
-          nb::arg("path"), nb::arg("threads"), nb::arg("isa"), nb::arg("kernels"))
+          nb::arg("path"), nb::arg("threads"), nb::arg("isa"), nb::arg("kernels"),
+          nb::arg("choices") = "", nb::arg("pin") = false)
       .def_static(
           "from_bytes",
           [](nb::bytes data, const std::string& name, int threads, const std::string& isa,
-             const std::vector<std::string>& kernels) {
+             const std::vector<std::string>& kernels, const std::string& choices, bool pin) {
             AlignedBytes copy(data.size());
             std::memcpy(copy.data(), data.data(), data.size());
             nb::gil_scoped_release release;
-            return make_engine(parse_container(std::move(copy), name), threads, isa, kernels);
+            return make_engine(parse_container(std::move(copy), name), threads, isa, kernels,
+                               choices, pin);
           },
-          nb::arg("data"), nb::arg("name"), nb::arg("threads"), nb::arg("isa"), nb::arg("kernels"))
+          nb::arg("data"), nb::arg("name"), nb::arg("threads"), nb::arg("isa"), nb::arg("kernels"),
+          nb::arg("choices") = "", nb::arg("pin") = false)
       .def_prop_ro("threads", &Engine::threads)
       .def_prop_ro("isa", &Engine::isa)
       .def_prop_ro("memory_bytes", &Engine::memory_bytes)

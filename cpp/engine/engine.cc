@@ -8,29 +8,7 @@
 
 namespace niwaki {
 
-// The memory of one call: a slot per thread, each with room for one image's values and scratch.
-class Engine::Workspace {
- public:
-  explicit Workspace(const Engine& engine) {
-    for (int slot = 0; slot < engine.threads(); ++slot) {
-      arenas_.emplace_back(engine.plan_.arena_bytes);
-      shared_.emplace_back(engine.shared_bytes_);
-      scratch_.emplace_back(engine.thread_bytes_);
-      scratch_data_.push_back(scratch_.back().data());
-      auto& values = values_.emplace_back();
-      for (size_t offset : engine.plan_.offsets) values.push_back(arenas_.back().data() + offset);
-    }
-  }
-
-  uint8_t* const* values(int slot) const { return values_[slot].data(); }
-  uint8_t* shared(int slot) const { return shared_[slot].data(); }
-  uint8_t* const* scratch(int slot) const { return scratch_data_.data() + slot; }
-
- private:
-  std::vector<AlignedBytes> arenas_, shared_, scratch_;
-  std::vector<uint8_t*> scratch_data_;
-  std::vector<std::vector<uint8_t*>> values_;  // by slot and value id
-};
+using kernels::compact_planes;
 
 // A workspace while a call lasts; made anew only where more callers run at once than ever before.
 class Engine::Lease {
@@ -47,7 +25,10 @@ class Engine::Lease {
       engine_.idle_.reserve(engine_.workspace_count_);  // giving back never allocates
     }
     try {
-      workspace_ = std::make_unique<Workspace>(engine_);
+      const size_t arena =
+          std::max(engine_.single_.plan.arena_bytes, engine_.chunked_.plan.arena_bytes);
+      workspace_ = std::make_unique<Workspace>(engine_.threads(), arena, engine_.shared_bytes_,
+                                               engine_.thread_bytes_);
     } catch (...) {
       std::lock_guard lock(engine_.mutex_);
       --engine_.workspace_count_;
@@ -70,17 +51,23 @@ class Engine::Lease {
 
 Engine::Engine(Container container, const EngineOptions& options)
     : program_(load_program(std::move(container))),
-      choice_(options.isa, options.kernels),
-      plan_(plan_memory(program_)),
-      pool_(options.threads) {
+      choice_(options.isa, options.kernels, parse_choices(options.choices)),
+      pool_(options.threads, options.pin) {
   for (int id : program_.inputs) {
     if (program_.values[id].dtype == DType::kF32) continue;
     throw Error(ErrorKind::kFormat, program_.container.name, "an input must be f32 planes",
                 dtype_name(program_.values[id].dtype));
   }
+  single_.schedule = single_schedule(program_);
+  single_.plan = plan_memory(program_, single_.schedule);
+  chunked_.schedule = batch_schedule(program_);
+  chunked_.plan = plan_memory(program_, chunked_.schedule);
+  choice_.set_threads(options.threads);
   for (size_t index = 0; index < program_.layers.size(); ++index) {
     const Layer& layer = program_.layers[index];
-    steps_.push_back(find_op(layer.op)->build(program_, layer, static_cast<int>(index), choice_));
+    const int position = static_cast<int>(index);
+    choice_.set_images(chunked_.schedule.images_of(position));
+    steps_.push_back(find_op(layer.op)->build(program_, layer, position, choice_));
     shared_bytes_ = std::max(shared_bytes_, steps_.back()->shared_bytes);
     thread_bytes_ = std::max(thread_bytes_, steps_.back()->thread_bytes);
   }
@@ -89,36 +76,102 @@ Engine::Engine(Container container, const EngineOptions& options)
 
 Engine::~Engine() = default;
 
-Run Engine::make_run(Workspace& workspace, int slot, bool use_pool) const {
-  return Run(workspace.values(slot), workspace.shared(slot), workspace.scratch(slot),
-             use_pool && pool_.threads() > 1 ? &pool_ : nullptr);
+Run Engine::make_run(Workspace& workspace, int slot, const Mode& mode, int64_t first,
+                     int64_t images, bool use_pool) const {
+  return Run(workspace.views(slot, mode.plan, first), images, workspace.shared(slot),
+             workspace.scratch(slot), use_pool && pool_.threads() > 1 ? &pool_ : nullptr);
 }
 
-void Engine::load_inputs(const Run& run, const std::vector<const uint8_t*>& inputs,
-                         int64_t image) const {
-  for (size_t i = 0; i < inputs.size(); ++i) {
-    const int id = program_.inputs[i];
-    const size_t bytes = program_.values[id].bytes();
-    std::memcpy(run.value(id), inputs[i] + static_cast<size_t>(image) * bytes, bytes);
+// Copies compact images in, in every form that the value has.
+void Engine::load_value(const Run& run, int id, const uint8_t* data, int64_t images) const {
+  const Value& value = program_.values[id];
+  const ValueLayout& layout = program_.layouts[id];
+  if (layout.has_planes) {
+    const auto compact =
+        compact_planes(value.shape.channels, value.shape.height, value.shape.width);
+    kernels::copy_planes(compact, reinterpret_cast<const float*>(data), layout.planes,
+                         run.planes(id), images);
+    kernels::clear_pad_rows(layout.planes, images, run.planes(id));
+    if (!layout.converts()) return;
+  }
+  for (int64_t n = 0; n < images; ++n) {
+    std::memcpy(run.image(n).value(id), data + static_cast<size_t>(n) * value.bytes(),
+                value.bytes());
   }
 }
 
-void Engine::run_image(Workspace& workspace, int slot, bool use_pool,
-                       const std::vector<const uint8_t*>& inputs, int64_t image,
-                       const std::vector<Wanted>& wanted) const {
-  Run run = make_run(workspace, slot, use_pool);
-  auto copy_out = [&](int id) {
-    for (const Wanted& each : wanted) {
-      if (each.value != id) continue;
-      const size_t bytes = program_.values[id].bytes();
-      std::memcpy(each.data + static_cast<size_t>(image) * bytes, run.value(id), bytes);
+void Engine::store_value(const Run& run, int id, uint8_t* data, int64_t images) const {
+  const Value& value = program_.values[id];
+  const ValueLayout& layout = program_.layouts[id];
+  if (layout.has_planes) {
+    const auto compact =
+        compact_planes(value.shape.channels, value.shape.height, value.shape.width);
+    kernels::copy_planes(layout.planes, run.planes(id), compact, reinterpret_cast<float*>(data),
+                         images);
+    return;
+  }
+  for (int64_t n = 0; n < images; ++n) {
+    std::memcpy(data + static_cast<size_t>(n) * value.bytes(), run.image(n).value(id),
+                value.bytes());
+  }
+}
+
+void Engine::run_step(int index, Run& run) const {
+  const Step& step = *steps_[index];
+  const int id = program_.layers[index].output;
+  const ValueLayout& layout = program_.layouts[id];
+  const int64_t images = run.images();
+  if (step.batched()) {
+    step.run(run);
+  } else {
+    for (int64_t n = 0; n < images; ++n) {
+      Run one = run.image(n);
+      step.run(one);
     }
-  };
-  load_inputs(run, inputs, image);
-  for (int id : program_.inputs) copy_out(id);
-  for (size_t index = 0; index < steps_.size(); ++index) {
-    steps_[index]->run(run);
-    copy_out(program_.layers[index].output);  // now: its room may be given to another value
+  }
+  if (!layout.has_planes) return;
+  if (!layout.converts()) return kernels::clear_pad_rows(layout.planes, images, run.planes(id));
+  const Shape& shape = program_.values[id].shape;
+  auto compact = compact_planes(shape.channels, shape.height, shape.width);
+  for (int64_t n = 0; n < images; ++n) {
+    const Run one = run.image(n);
+    if (layout.made_as_planes) {
+      kernels::copy_planes(layout.planes, one.planes(id), compact, one.value<float>(id), 1);
+    } else {
+      kernels::copy_planes(compact, one.value<float>(id), layout.planes, one.planes(id), 1);
+    }
+  }
+  kernels::clear_pad_rows(layout.planes, images, run.planes(id));
+}
+
+void Engine::run_chunk(Workspace& workspace, int slot, const Mode& mode, const Batch& batch,
+                       int64_t first, int64_t images, bool use_pool) const {
+  const Run all = make_run(workspace, slot, mode, 0, images, use_pool);
+  for (size_t i = 0; i < batch.inputs.size(); ++i) {
+    const int id = program_.inputs[i];
+    const size_t bytes = program_.values[id].bytes();
+    const uint8_t* data = batch.inputs[i] + static_cast<size_t>(first) * bytes;
+    load_value(all, id, data, images);
+    for (const Wanted& each : batch.wanted) {
+      if (each.value != id) continue;
+      std::memcpy(each.data + static_cast<size_t>(first) * bytes, data,
+                  static_cast<size_t>(images) * bytes);
+    }
+  }
+  for (const Segment& segment : mode.schedule.segments) {
+    for (int64_t from = 0; from < images; from += segment.images) {
+      const int64_t count = std::min(segment.images, images - from);
+      Run run = make_run(workspace, slot, mode, from, count, use_pool);
+      for (int index = segment.first; index < segment.last; ++index) {
+        run_step(index, run);
+        const int output = program_.layers[index].output;
+        for (const Wanted& each : batch.wanted) {  // now: its room may be given to another value
+          if (each.value != output) continue;
+          const size_t bytes = program_.values[output].bytes();
+          store_value(run, output, each.data + static_cast<size_t>(first + from) * bytes, count);
+        }
+      }
+    }
   }
 }
 
@@ -126,15 +179,22 @@ void Engine::run(const std::vector<const uint8_t*>& inputs, int64_t images,
                  const std::vector<Wanted>& wanted) const {
   FlushSubnormals flush;
   Lease workspace(*this);
-  if (images >= pool_.threads() && pool_.threads() > 1) {
-    // Whole images share out better than parts of layers.
-    pool_.run(images, [&](int64_t image, int thread) {
-      run_image(*workspace, thread, false, inputs, image, wanted);
+  ThreadPool::Session session(pool_);
+  const Batch batch{inputs, wanted};
+  const int64_t threads = pool_.threads();
+  const Mode& mode = images > 1 ? chunked_ : single_;
+  int64_t chunk = mode.schedule.images;
+  if (threads > 1 && images >= threads) {
+    // Whole images share out better than parts of layers; all threads get as many.
+    chunk = std::min(chunk, (images + threads - 1) / threads);
+    pool_.run((images + chunk - 1) / chunk, [&](int64_t task, int thread) {
+      const int64_t first = task * chunk;
+      run_chunk(*workspace, thread, mode, batch, first, std::min(chunk, images - first), false);
     });
     return;
   }
-  for (int64_t image = 0; image < images; ++image) {
-    run_image(*workspace, 0, true, inputs, image, wanted);
+  for (int64_t first = 0; first < images; first += chunk) {
+    run_chunk(*workspace, 0, mode, batch, first, std::min(chunk, images - first), true);
   }
 }
 
@@ -142,17 +202,17 @@ void Engine::run_layer(int layer, const std::vector<const uint8_t*>& inputs, int
                        uint8_t* output) const {
   FlushSubnormals flush;
   Lease workspace(*this);
-  Run run = make_run(*workspace, 0, true);
+  ThreadPool::Session session(pool_);
+  Run run = make_run(*workspace, 0, single_, 0, 1, true);
   const Layer& description = program_.layers[layer];
   const size_t bytes = program_.values[description.output].bytes();
   for (int64_t image = 0; image < images; ++image) {
     for (size_t i = 0; i < inputs.size(); ++i) {
-      const size_t size = program_.values[description.inputs[i]].bytes();
-      std::memcpy(run.value(description.inputs[i]), inputs[i] + static_cast<size_t>(image) * size,
-                  size);
+      const int id = description.inputs[i];
+      load_value(run, id, inputs[i] + static_cast<size_t>(image) * program_.values[id].bytes(), 1);
     }
-    steps_[layer]->run(run);
-    std::memcpy(output + static_cast<size_t>(image) * bytes, run.value(description.output), bytes);
+    run_step(layer, run);
+    store_value(run, description.output, output + static_cast<size_t>(image) * bytes, 1);
   }
 }
 
@@ -161,13 +221,14 @@ std::vector<double> Engine::time_layers(const std::vector<const uint8_t*>& input
   using Clock = std::chrono::steady_clock;
   FlushSubnormals flush;
   Lease workspace(*this);
-  Run run = make_run(*workspace, 0, true);
+  ThreadPool::Session session(pool_);
+  Run run = make_run(*workspace, 0, single_, 0, 1, true);
   std::vector<std::vector<double>> samples(steps_.size());
   for (int repeat = 0; repeat < repeats + 1; ++repeat) {
-    load_inputs(run, inputs, 0);
+    for (size_t i = 0; i < inputs.size(); ++i) load_value(run, program_.inputs[i], inputs[i], 1);
     for (size_t index = 0; index < steps_.size(); ++index) {
       const auto start = Clock::now();
-      steps_[index]->run(run);
+      run_step(static_cast<int>(index), run);
       const std::chrono::duration<double, std::milli> spent = Clock::now() - start;
       if (repeat > 0) samples[index].push_back(spent.count());  // the first one warms up
     }
@@ -186,7 +247,7 @@ size_t Engine::memory_bytes() const {
   for (const StepPtr& step : steps_) bytes += step->packed_bytes;
   std::lock_guard lock(mutex_);
   return bytes + workspace_count_ * static_cast<size_t>(threads()) *
-                     (plan_.arena_bytes + shared_bytes_ + thread_bytes_);
+                     (single_.plan.arena_bytes + shared_bytes_ + thread_bytes_);
 }
 
 }  // namespace niwaki

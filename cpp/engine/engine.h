@@ -14,16 +14,19 @@
 #include "engine/plan.h"
 #include "engine/program.h"
 #include "engine/thread_pool.h"
+#include "engine/workspace.h"
 
 namespace niwaki {
 
 struct EngineOptions {
   int threads = 1;
   std::string isa = "auto";
-  std::vector<std::string> kernels;  // names, each forced for its op
+  std::vector<std::string> kernels;  // names of kernels and algorithms, forced where they apply
+  std::string choices;               // JSON, see parse_choices; empty: by estimate
+  bool pin = false;                  // bind our threads to one CPU each
 };
 
-// Where to copy a value of each image; images lie one behind the other.
+// Where to copy a value of each image; images lie one behind the other, compact.
 struct Wanted {
   int value = 0;
   uint8_t* data = nullptr;
@@ -57,18 +60,29 @@ class Engine {
   size_t memory_bytes() const;
 
  private:
-  class Workspace;
   class Lease;
+  // How many images pass how: one by one, or in chunks.
+  struct Mode {
+    Schedule schedule;
+    MemoryPlan plan;
+  };
+  struct Batch {  // of one call
+    const std::vector<const uint8_t*>& inputs;
+    const std::vector<Wanted>& wanted;
+  };
 
-  Run make_run(Workspace& workspace, int slot, bool use_pool) const;
-  void load_inputs(const Run& run, const std::vector<const uint8_t*>& inputs, int64_t image) const;
-  void run_image(Workspace& workspace, int slot, bool use_pool,
-                 const std::vector<const uint8_t*>& inputs, int64_t image,
-                 const std::vector<Wanted>& wanted) const;
+  Run make_run(Workspace& workspace, int slot, const Mode& mode, int64_t first, int64_t images,
+               bool use_pool) const;
+  // Images [first, first + images) of a call, at most a chunk.
+  void run_chunk(Workspace& workspace, int slot, const Mode& mode, const Batch& batch,
+                 int64_t first, int64_t images, bool use_pool) const;
+  void run_step(int index, Run& run) const;
+  void load_value(const Run& run, int id, const uint8_t* data, int64_t images) const;
+  void store_value(const Run& run, int id, uint8_t* data, int64_t images) const;
 
   Program program_;
   KernelChoice choice_;
-  MemoryPlan plan_;
+  Mode single_, chunked_;
   std::vector<StepPtr> steps_;
   size_t shared_bytes_ = 0;
   size_t thread_bytes_ = 0;

@@ -28,6 +28,7 @@ class LayerReader {
     if (!holds) fail(must, got);
   }
 
+  const Program& program() const { return program_; }
   const Layer& layer() const { return layer_; }
   const Value& value(int id) const { return program_.values[id]; }
 

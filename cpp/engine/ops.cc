@@ -10,7 +10,7 @@ constexpr OpRow kOps[] = {
     {"average_pool", build_average_pool},
     {"binary", build_binary},
     {"concat", build_concat},
-    {"conv", build_conv},
+    {"conv", build_conv, wish_conv},
     {"conv_transpose", build_conv_transpose},
     {"dequantize", build_dequantize},
     {"expand", build_expand},

@@ -16,19 +16,23 @@
 
 namespace niwaki {
 
+class LayerReader;
+
 // A layer made ready: weights decoded for the image's width, kernels chosen, scratch known.
 class Step {
  public:
   virtual ~Step() = default;
 
-  // Runs one image. Allocates nothing.
+  // Runs one image; all of Run::images() at once where batched. Allocates nothing.
   virtual void run(Run& run) const = 0;
+  virtual bool batched() const { return false; }
 
-  size_t shared_bytes = 0;  // scratch of one image, for all threads together
-  size_t thread_bytes = 0;  // scratch of each thread
-  size_t packed_bytes = 0;  // weights as decoded for the kernels
-  std::string kernel;       // names of the chosen kernels, joined by " + "
-  std::string reason;       // why these
+  size_t shared_bytes = 0;             // scratch of one image, for all threads together
+  size_t thread_bytes = 0;             // scratch of each thread
+  size_t packed_bytes = 0;             // weights as decoded for the kernels
+  std::string kernel;                  // names of the chosen kernels, joined by " + "
+  std::string reason;                  // why these
+  std::string algorithm_name, tuning;  // of a float convolution
   int64_t macs = 0;         // multiplications of the dense or sparse branch, for one image
   int64_t binary_macs = 0;  // of the binary branch
   double density = -1;      // share of non-zeros; -1 where there are no such weights
@@ -40,9 +44,14 @@ inline size_t align_bytes(size_t bytes) { return (bytes + 63) / 64 * 64; }
 using StepPtr = std::unique_ptr<Step>;
 using Builder = StepPtr (*)(const Program&, const Layer&, int index, const KernelChoice&);
 
+// Says which values of a layer the step takes as padded planes (layouts.h). Called before the
+// builder, so with a layer that may be anything.
+using Wisher = void (*)(const LayerReader&, LayoutWish&);
+
 struct OpRow {
   std::string_view name;
   Builder build;
+  Wisher wish = nullptr;  // nullptr: everything compact
 };
 
 // The op's row, or nullptr.
@@ -50,6 +59,11 @@ const OpRow* find_op(std::string_view name);
 
 // All names, for messages.
 std::string op_names();
+
+void wish_conv(const LayerReader&, LayoutWish&);
+void wish_pool(const LayerReader&, LayoutWish&);
+void wish_elementwise(const LayerReader&, LayoutWish&);
+void wish_concat(const LayerReader&, LayoutWish&);
 
 StepPtr build_conv(const Program&, const Layer&, int index, const KernelChoice&);
 StepPtr build_linear(const Program&, const Layer&, int index, const KernelChoice&);

@@ -329,6 +329,7 @@ Program load_program(Container container) {
   Program program;
   program.container = std::move(container);
   Reader(program).read();
+  choose_layouts(program);
   return program;
 }
 

@@ -11,6 +11,7 @@
 
 #include "engine/container.h"
 #include "engine/json.h"
+#include "engine/layouts.h"
 
 namespace niwaki {
 
@@ -83,6 +84,7 @@ struct Program {
   std::vector<Tensor> tensors;
   std::vector<Layer> layers;
   std::vector<int> inputs, outputs;
+  std::vector<ValueLayout> layouts;  // by value id; chosen when all is read (layouts.h)
 };
 
 // Throws Error (kFormat, kUnsupportedOp, kValueDomain for a NaN in a tensor).

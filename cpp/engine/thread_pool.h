@@ -2,6 +2,10 @@
 //
 // One job at a time: a caller who finds the pool busy (another Python thread) runs its tasks alone,
 // so nobody waits and results can't differ.
+//
+// While a Session lasts, workers watch for the next job for some microseconds before they sleep: a
+// network is a hundred short jobs, and waking a sleeper takes longer than many of them. Nobody
+// waits for a worker that doesn't come: a job ends when its tasks are done, by whomever.
 #pragma once
 
 #include <atomic>
@@ -15,44 +19,61 @@ namespace niwaki {
 
 class ThreadPool {
  public:
-  explicit ThreadPool(int threads);  // the caller and threads - 1 of our own
+  // The caller and threads - 1 of our own; `pin` binds ours to one CPU each, the first left to the
+  // caller.
+  explicit ThreadPool(int threads, bool pin = false);
   ~ThreadPool();
   ThreadPool(const ThreadPool&) = delete;
   ThreadPool& operator=(const ThreadPool&) = delete;
 
   int threads() const { return static_cast<int>(workers_.size()) + 1; }
 
-  // Calls body(task, thread) for each task in [0, tasks); thread is in [0, threads()), the caller
-  // is 0. Returns when all are done. The body must not throw.
+  // Calls body(task, thread) for each task in [0, tasks), tasks < 2^31; thread is in [0,
+  // threads()), the caller is 0. Returns when all are done. The body must not throw.
   template <class Body>
   void run(int64_t tasks, const Body& body) {
-    run_job({[](const void* object, int64_t task, int thread) {
-               (*static_cast<const Body*>(object))(task, thread);
-             },
-             &body, tasks});
+    run_job([](const void* object, int64_t task,
+               int thread) { (*static_cast<const Body*>(object))(task, thread); },
+            &body, tasks);
   }
 
- private:
-  // A plain pointer and a function: std::function may allocate.
-  struct Job {
-    void (*call)(const void* object, int64_t task, int thread) = nullptr;
-    const void* object = nullptr;
-    int64_t tasks = 0;
+  // While one lives, more jobs are to be expected soon.
+  class Session {
+   public:
+    explicit Session(ThreadPool& pool) : pool_(pool) { ++pool_.sessions_; }
+    ~Session() { --pool_.sessions_; }
+    Session(const Session&) = delete;
+    Session& operator=(const Session&) = delete;
+
+   private:
+    ThreadPool& pool_;
   };
 
-  void run_job(const Job& job);
-  void work(int thread);
-  void drain(const Job& job, int thread);
+ private:
+  using Function = void (*)(const void* object, int64_t task, int thread);
+
+  void run_job(Function call, const void* object, int64_t tasks);
+  void work(int thread, int cpu);
+  bool wait_for_job(uint32_t seen);  // false: stop
+  void drain(uint32_t job, int thread);
 
   std::vector<std::thread> workers_;
   std::mutex busy_;  // held by the caller whose job runs
-  std::mutex mutex_;
-  std::condition_variable wake_, done_;
-  Job job_;
-  uint64_t generation_ = 0;  // counts jobs
-  int working_ = 0;          // workers still on the job
-  bool stop_ = false;
-  std::atomic<int64_t> next_{0};
+
+  // The job, and the next of its tasks: number of the job << 32 | task. A worker takes a task by
+  // adding one, which fails where the job is another by then.
+  std::atomic<uint64_t> ticket_{0};
+  std::atomic<Function> call_{nullptr};
+  std::atomic<const void*> object_{nullptr};
+  std::atomic<int64_t> tasks_{0};
+  std::atomic<int64_t> done_{0};
+  std::atomic<int> sessions_{0};
+
+  std::mutex mutex_;  // of the sleepers
+  std::condition_variable wake_, finished_;
+  std::atomic<int> sleepers_{0};
+  std::atomic<bool> caller_sleeps_{false};
+  std::atomic<bool> stop_{false};
 };
 
 // Subnormals cost hundreds of cycles and no accuracy: flushed to zero while in scope, on this

@@ -58,7 +58,8 @@ std::vector<std::uint32_t> pixel_mask(const Planes& planes) {
 
 void clear_pad_rows(const Planes& planes, std::int64_t images, float* origin) {
   if (planes.pad_rows == 0) return;
-  const std::int64_t before = elements_before(planes);
+  // Not a float more: behind another channel's last pixel this begins.
+  const std::int64_t before = planes.pad_rows * planes.row + planes.pad_columns();
   std::memset(origin - before, 0, static_cast<std::size_t>(before) * sizeof(float));
   const std::int64_t pixels = planes.pixels();
   const std::int64_t gap = planes.plane - pixels;

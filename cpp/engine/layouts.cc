@@ -1,0 +1,209 @@
+#include "engine/layouts.h"
+
+#include <algorithm>
+#include <numeric>
+
+#include "engine/layer_reader.h"
+#include "engine/ops.h"
+#include "engine/program.h"
+
+namespace niwaki {
+namespace {
+
+using kernels::Planes;
+
+// Sets of values that share `row`.
+class Sets {
+ public:
+  explicit Sets(size_t count) : parents_(count) { std::iota(parents_.begin(), parents_.end(), 0); }
+  int find(int id) {
+    while (parents_[id] != id) id = parents_[id] = parents_[parents_[id]];
+    return id;
+  }
+  void join(int a, int b) { parents_[find(a)] = find(b); }
+
+ private:
+  std::vector<int> parents_;
+};
+
+class Pass {
+ public:
+  explicit Pass(Program& program) : program_(program), sets_(program.values.size()) {
+    program_.layouts.assign(program_.values.size(), {});
+    pad_rows_.assign(program_.values.size(), 0);
+    rows_.assign(program_.values.size(), 0);
+    last_reader_.assign(program_.values.size(), -1);
+  }
+
+  void run() {
+    read_wishes();
+    place_windows();
+    choose_rows();
+    for (int id = 0; id < static_cast<int>(program_.values.size()); ++id) set_planes(id);
+    share_memory();
+  }
+
+ private:
+  ValueLayout& layout(int id) { return program_.layouts[id]; }
+
+  void read_wishes() {
+    std::vector<bool> compact(program_.values.size(), false);
+    const int count = static_cast<int>(program_.layers.size());
+    for (int index = 0; index < count; ++index) {
+      const Layer& layer = program_.layers[index];
+      LayoutWish wish;
+      const OpRow* op = find_op(layer.op);
+      if (op->wish != nullptr) op->wish(LayerReader(program_, layer, index), wish);
+      std::vector<int> touched = layer.inputs;
+      touched.push_back(layer.output);
+      for (int id : touched) {
+        const bool taken = std::any_of(wish.planes.begin(), wish.planes.end(),
+                                       [id](const PlanesWish& each) { return each.value == id; });
+        if (!taken) compact[id] = true;
+        if (id == layer.output) layout(id).made_as_planes = taken;
+      }
+      for (const PlanesWish& each : wish.planes) {
+        layout(each.value).has_planes = true;
+        // Columns are promised by a row of zeros above as well: the left pad of row 0 lies there.
+        const int64_t rows =
+            each.pad_columns > 0 ? std::max<int64_t>(each.pad_rows, 1) : each.pad_rows;
+        pad_rows_[each.value] = std::max(pad_rows_[each.value], rows);
+        const int64_t row = program_.values[each.value].shape.width + each.pad_columns;
+        rows_[each.value] = std::max(rows_[each.value], row);
+      }
+      for (const auto& [a, b] : wish.joined) sets_.join(a, b);
+      for (int id : layer.inputs) last_reader_[id] = index;
+      wishes_.push_back(std::move(wish));
+    }
+    for (size_t id = 0; id < compact.size(); ++id) {
+      layout(static_cast<int>(id)).has_compact = compact[id] || !program_.layouts[id].has_planes;
+    }
+  }
+
+  // Later concats first: a DenseNet's grow, and the last one holds all the earlier ones.
+  void place_windows() {
+    for (int index = static_cast<int>(wishes_.size()) - 1; index >= 0; --index) {
+      const Layer& layer = program_.layers[index];
+      if (!wishes_[index].concat || !planes_only(layer.output)) continue;
+      int64_t channel = 0;
+      for (size_t i = 0; i < layer.inputs.size(); ++i) {
+        const int id = layer.inputs[i];
+        if (can_be_window(id, layer)) {
+          const int outer = layout(layer.output).window_of;
+          layout(id).window_of = outer >= 0 ? outer : layer.output;
+          layout(id).window_channel = channel + layout(layer.output).window_channel;
+          sets_.join(id, layer.output);
+        }
+        channel += program_.values[id].shape.channels;
+      }
+      place_inner_concats(index);
+    }
+  }
+
+  // An earlier concat of a run of this one's inputs is a window as well.
+  void place_inner_concats(int index) {
+    const std::vector<int>& outer = program_.layers[index].inputs;
+    for (int earlier = index - 1; earlier >= 0; --earlier) {
+      const Layer& layer = program_.layers[earlier];
+      if (!wishes_[earlier].concat || !can_be_window(layer.output, layer)) continue;
+      auto at = std::search(outer.begin(), outer.end(), layer.inputs.begin(), layer.inputs.end());
+      if (at == outer.end()) continue;
+      const bool all = std::all_of(layer.inputs.begin(), layer.inputs.end(),
+                                   [&](int id) { return layout(id).window_of >= 0; });
+      const int first = *at;
+      int64_t channel = layout(first).window_channel;
+      bool dense = all;
+      for (int id : layer.inputs) {
+        dense = dense && layout(id).window_of == layout(first).window_of &&
+                layout(id).window_channel == channel;
+        channel += program_.values[id].shape.channels;
+      }
+      if (!dense) continue;
+      layout(layer.output).window_of = layout(first).window_of;
+      layout(layer.output).window_channel = layout(first).window_channel;
+      sets_.join(layer.output, first);
+    }
+  }
+
+  bool planes_only(int id) { return layout(id).has_planes && !layout(id).has_compact; }
+
+  // Each value lies in one place, and at one place in a concat.
+  bool can_be_window(int id, const Layer& layer) {
+    return planes_only(id) && layout(id).window_of < 0 && !holds_windows(id) &&
+           std::count(layer.inputs.begin(), layer.inputs.end(), id) <= 1;
+  }
+  bool holds_windows(int id) {
+    return std::any_of(program_.layouts.begin(), program_.layouts.end(),
+                       [id](const ValueLayout& each) { return each.window_of == id; });
+  }
+
+  void choose_rows() {
+    for (int id = 0; id < static_cast<int>(program_.values.size()); ++id) {
+      if (!layout(id).has_planes) continue;
+      int64_t& row = rows_[sets_.find(id)];
+      row = std::max({row, rows_[id], program_.values[id].shape.width});
+      // A window has the pads of its buffer, hence of all who read any of it.
+      const int buffer = layout(id).window_of;
+      if (buffer >= 0) pad_rows_[buffer] = std::max(pad_rows_[buffer], pad_rows_[id]);
+    }
+  }
+
+  void set_planes(int id) {
+    ValueLayout& chosen = layout(id);
+    if (!chosen.has_planes) return;
+    const Shape& shape = program_.values[id].shape;
+    const int64_t row = rows_[sets_.find(id)];
+    const int buffer = chosen.window_of >= 0 ? chosen.window_of : id;
+    const int64_t pad_rows = pad_rows_[buffer];
+    if (chosen.has_compact && row == shape.width && pad_rows == 0) {
+      chosen.planes = kernels::compact_planes(shape.channels, shape.height, shape.width);
+      return;
+    }
+    chosen.planes = kernels::make_planes(shape.channels, shape.height, shape.width, row, pad_rows);
+    if (buffer != id) {
+      chosen.planes.image = kernels::make_planes(program_.values[buffer].shape.channels,
+                                                 shape.height, shape.width, row, pad_rows)
+                                .image;
+    }
+  }
+
+  // An elementwise step may write over an input that nobody reads afterwards.
+  void share_memory() {
+    for (int index = 0; index < static_cast<int>(wishes_.size()); ++index) {
+      const int input = wishes_[index].in_place;
+      const int output = program_.layers[index].output;
+      if (input < 0 || last_reader_[input] != index || !plain(input) || !plain(output)) continue;
+      const auto& inputs = program_.layers[index].inputs;
+      if (std::count(inputs.begin(), inputs.end(), input) != 1) continue;
+      if (layout(input).planes == layout(output).planes) layout(output).same_memory = input;
+    }
+  }
+  // Planes of their own, seen by nobody else at the end.
+  bool plain(int id) {
+    return planes_only(id) && layout(id).window_of < 0 && !holds_windows(id) &&
+           std::count(program_.outputs.begin(), program_.outputs.end(), id) == 0 &&
+           std::count(program_.inputs.begin(), program_.inputs.end(), id) == 0;
+  }
+
+  Program& program_;
+  Sets sets_;
+  std::vector<LayoutWish> wishes_;  // by layer
+  std::vector<int64_t> pad_rows_, rows_;
+  std::vector<int> last_reader_;
+};
+
+}  // namespace
+
+int memory_of(const Program& program, int id) {
+  while (program.layouts[id].same_memory >= 0) id = program.layouts[id].same_memory;
+  return program.layouts[id].window_of >= 0 ? program.layouts[id].window_of : id;
+}
+
+bool is_float_map(const Program& program, int id) {
+  const Value& value = program.values[id];
+  return value.dtype == DType::kF32 && !value.shape.flat && !value.shape.general;
+}
+
+void choose_layouts(Program& program) { Pass(program).run(); }
+
+}  // namespace niwaki

@@ -1,0 +1,140 @@
+// conv in floats without bits: one of the convolution algorithms, in one pass on padded planes.
+#include <memory>
+
+#include "engine/ops_conv.h"
+#include "engine/text.h"
+
+namespace niwaki {
+namespace {
+
+using namespace kernels;
+
+constexpr int64_t kMaxRow = int64_t{1} << 26;  // positions of one output channel's weights
+
+class AlgorithmStep : public Step {
+ public:
+  bool batched() const override { return true; }
+
+  void run(Run& run) const override {
+    const conv::Call call{run.planes(x), run.planes(output),
+                          residual >= 0 ? run.planes(residual) : nullptr, run.images(),
+                          run.shared()};
+    for (int stage = 0; stage < algorithm->stages(); ++stage) {
+      run.parallel(algorithm->tasks(stage, run.images()), [&](int64_t task, uint8_t* scratch) {
+        algorithm->run(call, stage, task, scratch);
+      });
+    }
+  }
+
+  std::unique_ptr<conv::Algorithm> algorithm;
+  std::vector<uint32_t> mask;
+  int x = -1, residual = -1, output = 0;
+};
+
+}  // namespace
+
+bool is_float_conv(const Program& program, const Layer& layer) {
+  const int x = layer.input("x");
+  const int residual = layer.input("residual");
+  return x >= 0 && layer.input("bits") < 0 && is_float_map(program, x) &&
+         is_float_map(program, layer.output) && (residual < 0 || is_float_map(program, residual));
+}
+
+void wish_conv(const LayerReader& reader, LayoutWish& wish) {
+  const Layer& layer = reader.layer();
+  if (!is_float_conv(reader.program(), layer)) return;
+  const int x = layer.input("x");
+  const int residual = layer.input("residual");
+  const Shape& in = reader.value(x).shape;
+  const Shape& out = reader.value(layer.output).shape;
+  const Window window = reader.window(INT32_MAX);
+  PlanesWish input{x};
+  const int64_t rows = std::max(window.pad_top, window.pad_bottom);
+  const int64_t columns = std::max(window.pad_left, window.pad_right);
+  // Pads travel with the value through every layer: large ones, and an output that wastes a long
+  // row, cost more than the algorithm's own copy.
+  const bool small = columns <= std::max<int64_t>(1, in.width / 3) &&
+                     rows <= std::max<int64_t>(1, in.height / 3) &&
+                     (out.width + 1) * 5 >= in.width * 4;
+  if (window.stride_h == 1 && window.stride_w == 1 && small) {
+    input.pad_rows = rows;
+    input.pad_columns = columns;
+    wish.joined.emplace_back(x, layer.output);
+  }
+  wish.planes = {input, {layer.output}};
+  if (residual >= 0) {
+    wish.planes.push_back({residual});
+    wish.joined.emplace_back(residual, layer.output);
+  }
+}
+
+StepPtr build_float_conv(const LayerReader& reader, const KernelChoice& choice,
+                         const Window& window, const std::string& storage) {
+  const Program& program = reader.program();
+  const Layer& layer = reader.layer();
+  auto step = std::make_unique<AlgorithmStep>();
+  step->x = layer.input("x");
+  step->residual = layer.input("residual");
+  step->output = layer.output;
+  const Shape& in = reader.value(step->x).shape;
+  const Shape& out = reader.value(step->output).shape;
+  conv::Problem problem;
+  problem.input = program.layouts[step->x].planes;
+  problem.output = program.layouts[step->output].planes;
+  if (step->residual >= 0) {
+    reader.require_shape(step->residual, out);
+    problem.residual = program.layouts[step->residual].planes;
+    problem.has_residual = true;
+  }
+  reader.require(problem.input.image <= kMaxPositions && problem.output.image <= kMaxPositions,
+                 "the padded image must have fewer than 2^31 elements",
+                 concat(in.text(), " with its pads"));
+  problem.window = window;
+  problem.groups = reader.integer("groups", 1, in.channels, 1);
+  reader.require(in.channels % problem.groups == 0 && out.channels % problem.groups == 0,
+                 "groups must divide both channel counts", std::to_string(problem.groups));
+  const int64_t inputs = problem.inputs_per_group();
+  const int64_t taps = window.kernel_h * window.kernel_w;
+  reader.require(taps <= kMaxRow / inputs, "a channel must have at most 2^26 weights",
+                 concat(inputs, " x ", taps));
+  const int64_t row_size = inputs * taps;
+  EntryLists lists;
+  if (storage == "sparse") {
+    lists = entries_of_sparse(reader, out.channels, row_size, DType::kF32);
+  } else {
+    const Tensor& weight = reader.tensor("weight", {DType::kF32},
+                                         {out.channels, inputs, window.kernel_h, window.kernel_w});
+    lists = entries_of_dense(weight, out.channels, inputs, taps);
+    problem.dense = weight.as<float>();
+  }
+  problem.weights = &lists;
+  if (reader.find_tensor("bias") != nullptr) {
+    problem.bias = reader.tensor("bias", {DType::kF32}, {out.channels}).as<float>();
+  }
+  problem.activation = reader.activation();
+  problem.density =
+      static_cast<double>(lists.entries.size()) / static_cast<double>(out.channels * row_size);
+  problem.threads = choice.threads();
+  problem.isa = choice.isa();
+  problem.max_images = choice.images();
+  if (problem.output.row != problem.output.width) {
+    step->mask = pixel_mask(problem.output);
+    problem.mask = step->mask.data();
+  }
+  const conv::Choice chosen = choice.choose_convolution(layer.name, problem);
+  step->algorithm = chosen.row->build(problem, chosen.tuning);
+  step->shared_bytes = step->algorithm->shared_bytes;
+  step->thread_bytes = step->algorithm->thread_bytes;
+  step->packed_bytes = step->algorithm->packed_bytes;
+  step->kernel = step->algorithm->kernel;
+  step->algorithm_name = std::string(chosen.row->name);
+  step->tuning = conv::tuning_text(chosen.tuning);
+  step->reason = chosen.reason;
+  step->density = problem.density;
+  // Multiplications with zeros that the algorithm skips aren't counted.
+  const bool skips = problem.dense == nullptr || problem.density < 0.5;
+  step->macs = static_cast<int64_t>(problem.multiplications() * (skips ? problem.density : 1));
+  return step;
+}
+
+}  // namespace niwaki
