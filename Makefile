@@ -1,6 +1,7 @@
 # make setup   once: .venv with everything that tests and development need
 # make build   after a change of C++ (or for a first build in an environment of your own)
 # make sanitize  the C++ core under ASan and UBSan, with the tests of kernels and engine
+# make check-native check-x86 check-arm  kernels without Python: here, on emulated old CPUs, on emulated ARM
 # make check  lint, formats and types      make test  everything      make bench  the measured tables
 # Python edits need nothing. PYTHON=path/to/python picks another environment.
 PYTHON ?= .venv/bin/python
@@ -12,7 +13,7 @@ VENV = $(filter .venv/bin/python,$(PYTHON))
 BUILD_NEEDS = "scikit-build-core>=0.11" "nanobind>=2.8" cmake ninja
 export CMAKE_BUILD_PARALLEL_LEVEL = $(JOBS)
 
-.PHONY: setup build check test bench sanitize
+.PHONY: setup build check test bench sanitize check-native check-x86 check-arm
 
 setup: $(VENV)
 	$(PIP) install -q $(CONSTRAINTS) $(BUILD_NEEDS)
@@ -55,3 +56,8 @@ _stub:
 # its own, in build/sanitize.
 sanitize: $(if $(VENV),setup)
 	PYTHON=$(PYTHON) JOBS=$(JOBS) cpp/sanitize.sh
+
+# Every kernel and convolution algorithm against its reference, in a program without Python. x86: as on a
+# CPU without AVX and on one without AVX-512. The last two need qemu-user, ARM g++-aarch64-linux-gnu too.
+check-native check-x86 check-arm: check-%:
+	PYTHON=$(PYTHON) JOBS=$(JOBS) cpp/check/run.sh $*
