@@ -76,6 +76,51 @@ def _conv(density: float, *, integer: bool) -> Case:
     return Case(f"{shape}, {1 - density:.0%} zeros", sparse, count * CHANNELS * pixels)
 
 
+def _sparse_conv(density: float) -> Case:
+    """Return the padded-plane kernel's case: blocks of 64 input channels, outputs by length."""
+    row = SIDE + 2  # a multiple of 8: taps above and below are aligned
+    plane, end = row * (SIDE + 1), SIDE * row
+    taps = [
+        (c, c * plane + i * row + j) for c in range(CHANNELS) for i in range(3) for j in range(3)
+    ]
+    keep = round(density * len(taps))
+    chosen = [np.sort(RNG.choice(len(taps), keep, replace=False)) for _ in range(CHANNELS)]
+    segments, offsets = [], []
+    for block in range(0, CHANNELS, 64):
+        cuts = []
+        for output, own in enumerate(chosen):
+            here = own[(own >= block * 9) & (own < (block + 64) * 9)]
+            flags = int(own[0] >= block * 9) + 2 * int(own[-1] < (block + 64) * 9)
+            # Every block has taps of every output at these densities.
+            cuts.append((len(here), output, flags, here))
+        for length, output, flags, here in sorted(cuts, key=lambda cut: cut[:2]):
+            segments.append((output, length, flags))
+            offsets.extend(taps[k][1] for k in here)
+    arguments = {
+        "input": _floats(1, CHANNELS * plane + 4 * row + end),
+        "offsets": np.array(offsets, np.int32),
+        "values": _floats(len(offsets)),
+        "segments": np.array(segments, np.int32),
+        "outputs": CHANNELS,
+        "begin": 0,
+        "end": end,
+        "tile": 7,
+        "bias": _floats(CHANNELS),
+        "activation": 1,
+        **dict.fromkeys(("alpha", "beta", "lo", "hi"), 0),
+    }
+    shape = f"3x3, {CHANNELS} to {CHANNELS}, {SIDE}x{SIDE}, {1 - density:.0%} zeros"
+    return Case(shape, arguments, keep * CHANNELS * SIDE * SIDE)
+
+
+def _split_phases() -> Case:
+    """Return the split of a 3x3 window of stride 2: four phases."""
+    planes = [(y, x, SIDE // 2 + 1) for y in (-1, 0) for x in (0, 1)]
+    rest = {"stride_h": 2, "stride_w": 2, "row": SIDE // 2 + 1, "margin": 16}
+    x = {"x": _floats(CHANNELS, SIDE, SIDE), "planes": np.array(planes, np.int64)}
+    return Case(f"{CHANNELS}x{SIDE}x{SIDE}", x | rest, CHANNELS * SIDE * SIDE, "G values/s")
+
+
 def _binary() -> dict[str, Case]:
     words = CHANNELS // 64
     x = _integers(np.uint64, SIDE + 2, SIDE + 2, words)
@@ -162,6 +207,8 @@ def cases() -> dict[str, list[Case]]:
     """Return the cases of every op."""
     densities = (0.02, 0.1)
     found = {op: [case] for op, case in (_binary() | _planes()).items()}
+    found["SparseConvF32"] = [_sparse_conv(d) for d in densities]
+    found["SplitPhasesF32"] = [_split_phases()]
     for suffix, integer in (("F32", False), ("I16", True)):
         found[f"ConvDense{suffix}"] = [_conv(1, integer=integer)]
         found[f"ConvSparse{suffix}"] = [_conv(d, integer=integer) for d in densities]

@@ -28,6 +28,7 @@ const Adapters& adapters() {
     add_dense_adapters(filled);
     add_linear_adapters(filled);
     add_store_adapters(filled);
+    add_sparse_adapters(filled);
     return filled;
   }();
   return all;

@@ -8,7 +8,11 @@ from hypothesis import HealthCheck, given, settings, strategies as st
 
 from niwaki import _core
 
-from . import cases_dense as cases_dense, cases_store as cases_store  # register their cases
+from . import (  # register their cases
+    cases_dense as cases_dense,
+    cases_sparse as cases_sparse,
+    cases_store as cases_store,
+)
 from .cases import CASES
 
 KERNELS = {kernel.name: kernel for kernel in _core.kernels()}

@@ -12,6 +12,7 @@
 #pragma once
 
 #include <cstdint>
+#include <cstring>
 
 #if defined(__AVX512F__) || defined(__AVX2__)
 #include <immintrin.h>
@@ -24,6 +25,10 @@
 // through memory.
 #define NIWAKI_INLINE inline __attribute__((always_inline))
 
+// Before a loop over the vectors of a tile: unrolled whole, so that an array of vectors becomes
+// registers. An array whose address escapes, or that is indexed by a variable, never does.
+#define NIWAKI_UNROLL _Pragma("GCC unroll 32")
+
 namespace niwaki::kernels {
 namespace {
 namespace simd {
@@ -33,7 +38,8 @@ using Bits = std::uint32_t;
 // What every struct below offers (shown by the plain one):
 struct Portable {
   static constexpr int kLanes = 8;
-  static constexpr int kRegisters = 16;  // vector registers of the CPU: what a tile may count on
+  // Vectors that fit the CPU's registers: what a tile may count on. (Here: 16 of four floats.)
+  static constexpr int kRegisters = 8;
   struct Vector {
     float lane[kLanes];
   };
@@ -237,9 +243,11 @@ NIWAKI_INLINE Bits first_bits(std::int64_t count) {
   return count >= 32 ? ~Bits{0} : count <= 0 ? Bits{0} : (Bits{1} << count) - 1;
 }
 
-// The `lanes` bits of a bit string that begin at bit p, a multiple of `lanes` (4, 8 or 16).
+// The bits of a bit string from bit p on, 32 of them. One word behind p's is read.
 NIWAKI_INLINE Bits bits_at(const std::uint32_t* words, std::int64_t p) {
-  return words[p / 32] >> (p % 32);
+  std::uint64_t pair;
+  std::memcpy(&pair, words + p / 32, sizeof pair);  // the machines here have the low word first
+  return static_cast<Bits>(pair >> (p % 32));
 }
 
 }  // namespace simd

@@ -1,0 +1,106 @@
+// Weights as the sparse kernels take them: taps in the order in which they are worked on.
+//
+// A unit is what one segment of the stream sums: an output channel ("sparse") or a block of four
+// ("sparse4"). Its taps are in channel-major order (c, then i, then j) whatever the blocks, so that
+// tuning never changes a sum's bits.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <vector>
+
+#include "engine/conv/phases.h"
+#include "sparse_conv_f32/sparse_conv_f32.h"
+
+namespace niwaki::conv {
+
+template <class Tap>
+struct UnitTap {
+  int64_t order;    // (c * kh + i) * kw + j
+  int64_t channel;  // c
+  Tap tap;
+};
+
+template <class Tap>
+using Units = std::vector<std::vector<UnitTap<Tap>>>;
+
+template <class Tap>
+struct Stream {
+  struct Part {  // a share of the units, about as much work as each other one
+    size_t first_tap = 0, first_segment = 0, segments = 0;
+  };
+  std::vector<Tap> taps;
+  std::vector<kernels::SparseSegment> segments;
+  std::vector<Part> parts;
+
+  size_t bytes() const {
+    return taps.size() * sizeof(Tap) + segments.size() * sizeof(kernels::SparseSegment);
+  }
+};
+
+// The bounds of `parts` runs of units with about equal work: parts + 1 of them.
+template <class Tap>
+std::vector<size_t> share_out(const Units<Tap>& units, size_t parts) {
+  constexpr size_t kUnitCost = 4;  // a store, in taps
+  size_t total = 0;
+  for (const auto& unit : units) total += unit.size() + kUnitCost;
+  std::vector<size_t> bounds = {0};
+  size_t done = 0;
+  for (size_t u = 0; u < units.size(); ++u) {
+    done += units[u].size() + kUnitCost;
+    while (bounds.size() < parts && done * parts >= total * bounds.size()) bounds.push_back(u + 1);
+  }
+  while (bounds.size() <= parts) bounds.push_back(units.size());
+  return bounds;
+}
+
+// Sort the units' taps, and cut them by blocks of `block` input channels. Within a block, segments
+// rise in length (loop ends are then foreseen); units without taps there have none, but for the
+// empty segment of a unit without any.
+template <class Tap>
+Stream<Tap> make_stream(Units<Tap> units, int64_t channels, int64_t block, int64_t parts) {
+  Stream<Tap> stream;
+  for (auto& unit : units) {
+    std::sort(unit.begin(), unit.end(),
+              [](const auto& a, const auto& b) { return a.order < b.order; });
+  }
+  struct Cut {
+    size_t unit, first, last;
+  };
+  std::vector<size_t> done(units.size(), 0);
+  const std::vector<size_t> bounds = share_out(units, static_cast<size_t>(parts));
+  for (size_t part = 0; part + 1 < bounds.size(); ++part) {
+    const size_t first_segment = stream.segments.size();
+    const size_t first_tap = stream.taps.size();
+    for (int64_t channel = 0; channel < std::max<int64_t>(channels, 1); channel += block) {
+      std::vector<Cut> cuts;
+      for (size_t u = bounds[part]; u < bounds[part + 1]; ++u) {
+        const auto& unit = units[u];
+        const size_t first = done[u];
+        while (done[u] < unit.size() && unit[done[u]].channel < channel + block) ++done[u];
+        if (done[u] > first || (unit.empty() && channel == 0)) cuts.push_back({u, first, done[u]});
+      }
+      std::stable_sort(cuts.begin(), cuts.end(), [](const Cut& a, const Cut& b) {
+        return a.last - a.first < b.last - b.first;
+      });
+      for (const Cut& cut : cuts) {
+        const auto& unit = units[cut.unit];
+        const int32_t flags = (cut.first == 0 ? kernels::kSegmentStarts : 0) |
+                              (cut.last == unit.size() ? kernels::kSegmentFinishes : 0);
+        stream.segments.push_back(
+            {static_cast<int32_t>(cut.unit), static_cast<int32_t>(cut.last - cut.first), flags});
+        for (size_t k = cut.first; k < cut.last; ++k) stream.taps.push_back(unit[k].tap);
+      }
+    }
+    stream.parts.push_back({first_tap, first_segment, stream.segments.size() - first_segment});
+  }
+  return stream;
+}
+
+// Where a weight's tap lies: its channel of the input, its place in the sum, and its offset.
+struct TapPlace {
+  int64_t channel, order, offset;
+};
+TapPlace place_of(const Problem& problem, const Phases& phases, int64_t output, int32_t position);
+
+}  // namespace niwaki::conv

@@ -1,0 +1,173 @@
+// The sparse convolution for one instruction set: see sparse_conv_f32.h. A map that leaves half of
+// the registers empty is worked on for two or three images at once: every tap is then read once for
+// all of them. Compiled once per set, hence the anonymous namespace.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include "common/simd.h"
+#include "sparse_conv_f32/sparse_conv_f32.h"
+
+namespace niwaki::kernels {
+namespace {
+
+constexpr int kMostImages = 3;
+
+// All registers but one for the value and one for what a store needs; beyond 14 nothing is won.
+template <class S>
+constexpr int kMostVectors = S::kRegisters - 2 < 14 ? S::kRegisters - 2 : 14;
+
+// Which lanes of a tile are pixels, and which of its last vectors' lanes are its own.
+template <int kVectors>
+struct TileLanes {
+  bool masked;
+  simd::Bits pixels[kVectors];
+  std::int64_t last;  // lanes of the last vector
+};
+
+template <class S, int kVectors>
+NIWAKI_INLINE TileLanes<kVectors> tile_lanes(const SparseConvF32Args& args, std::int64_t p) {
+  TileLanes<kVectors> lanes;
+  lanes.masked = args.store.mask != nullptr;
+  NIWAKI_UNROLL for (int v = 0; v < kVectors; ++v) {
+    lanes.pixels[v] =
+        lanes.masked ? simd::bits_at(args.store.mask, p + v * S::kLanes) : ~simd::Bits{0};
+  }
+  lanes.last = args.end - (p + (kVectors - 1) * S::kLanes);
+  return lanes;
+}
+
+template <class S, int kVectors>
+NIWAKI_INLINE void write(float* output, const TileLanes<kVectors>& lanes,
+                         const typename S::Vector* sums) {
+  constexpr int kLast = kVectors - 1;
+  NIWAKI_UNROLL for (int v = 0; v < kLast; ++v) S::store(output + v * S::kLanes, sums[v]);
+  if (lanes.last >= S::kLanes) {
+    S::store(output + kLast * S::kLanes, sums[kLast]);
+  } else {
+    S::store_masked(output + kLast * S::kLanes, simd::first_bits(lanes.last), sums[kLast]);
+  }
+}
+
+// Activate and mask in place.
+template <class S, int kVectors>
+NIWAKI_INLINE void finish(const Activation& activation, const TileLanes<kVectors>& lanes,
+                          typename S::Vector* sums) {
+  activate_sums<S, kVectors>(activation, sums);
+  if (lanes.masked) {
+    NIWAKI_UNROLL for (int v = 0; v < kVectors; ++v) sums[v] = S::keep(sums[v], lanes.pixels[v]);
+  }
+}
+
+template <class S, int kVectors, int kImages>
+NIWAKI_INLINE void add_tap(typename S::Vector* sums, const float* input, std::int64_t image,
+                           const SparseTap& tap) {
+  const auto value = S::broadcast(tap.value);
+  const float* x = input + tap.offset;
+  NIWAKI_UNROLL for (int n = 0; n < kImages; ++n) {
+    NIWAKI_UNROLL for (int v = 0; v < kVectors; ++v) {
+      auto& sum = sums[n * kVectors + v];
+      sum = S::fma(S::load(x + n * image + v * S::kLanes), value, sum);
+    }
+  }
+}
+
+// Tile [p, p + kVectors * kLanes) of images [first, first + kImages).
+template <class S, int kVectors, int kImages>
+void run_tile(const SparseConvF32Args& args, std::int64_t first, std::int64_t p) {
+  const TileLanes<kVectors> lanes = tile_lanes<S, kVectors>(args, p);
+  const float* input = args.input + first * args.input_image + p;
+  float* outputs = args.output + first * args.output_image + p;
+  const ConvStore& store = args.store;
+  const float* residuals =
+      store.residual == nullptr ? nullptr : store.residual + first * store.residual_image + p;
+  const SparseTap* tap = args.taps;
+  const SparseSegment* last = args.segments + args.segment_count;
+  for (const SparseSegment* segment = args.segments; segment != last; ++segment) {
+    typename S::Vector sums[kImages * kVectors];
+    float* output = outputs + segment->output * args.output_plane;
+    if ((segment->flags & kSegmentStarts) != 0) {
+      const auto bias = S::broadcast(store.bias == nullptr ? 0.0F : store.bias[segment->output]);
+      NIWAKI_UNROLL for (int k = 0; k < kImages * kVectors; ++k) sums[k] = bias;
+      if (residuals != nullptr) {
+        const float* residual = residuals + segment->output * store.residual_plane;
+        NIWAKI_UNROLL for (int k = 0; k < kImages * kVectors; ++k) {
+          const float* from = residual + k / kVectors * store.residual_image;
+          sums[k] = S::add(sums[k], S::load(from + k % kVectors * S::kLanes));
+        }
+      }
+    } else {
+      NIWAKI_UNROLL for (int k = 0; k < kImages * kVectors; ++k) {
+        const float* from = output + k / kVectors * args.output_image;
+        sums[k] = S::load(from + k % kVectors * S::kLanes);
+      }
+    }
+    const SparseTap* end = tap + segment->taps;
+    if constexpr (kImages * kVectors < 8) {  // the loop's own work counts
+      for (; end - tap >= 2; tap += 2) {
+        add_tap<S, kVectors, kImages>(sums, input, args.input_image, tap[0]);
+        add_tap<S, kVectors, kImages>(sums, input, args.input_image, tap[1]);
+      }
+    }
+    for (; tap != end; ++tap) {
+      add_tap<S, kVectors, kImages>(sums, input, args.input_image, *tap);
+    }
+    const bool done = (segment->flags & kSegmentFinishes) != 0;
+    NIWAKI_UNROLL for (int n = 0; n < kImages; ++n) {
+      auto* own = sums + n * kVectors;
+      if (done) finish<S, kVectors>(store.activation, lanes, own);
+      write<S, kVectors>(output + n * args.output_image, lanes, own);
+    }
+  }
+}
+
+using TileFunction = void (*)(const SparseConvF32Args&, std::int64_t, std::int64_t);
+
+// The tiles of 1, 2 ... vectors of kImages images that fit the registers.
+template <class S, int kImages, int... k>
+constexpr auto tile_functions(std::integer_sequence<int, k...>) {
+  return std::array<TileFunction, sizeof...(k)>{&run_tile<S, k + 1, kImages>...};
+}
+
+template <class S, int kImages>
+void run_images(const SparseConvF32Args& args, std::int64_t first, std::int64_t tiles) {
+  constexpr int kVectors = kMostVectors<S> / kImages;
+  static constexpr auto kTiles =
+      tile_functions<S, kImages>(std::make_integer_sequence<int, kVectors>{});
+  const std::int64_t vectors = (args.end - args.begin + S::kLanes - 1) / S::kLanes;
+  for (std::int64_t tile = 0; tile < tiles; ++tile) {
+    const std::int64_t from = vectors * tile / tiles;
+    const std::int64_t to = vectors * (tile + 1) / tiles;
+    kTiles[static_cast<std::size_t>(to - from - 1)](args, first, args.begin + from * S::kLanes);
+  }
+}
+
+template <class S>
+void run_sparse_conv(const SparseConvF32Args& args) {
+  if (args.end <= args.begin) return;
+  constexpr std::int64_t kMost = kMostVectors<S>;
+  const std::int64_t vectors = (args.end - args.begin + S::kLanes - 1) / S::kLanes;
+  const std::int64_t tile = std::clamp<std::int64_t>(args.tile, 1, kMost);
+  const std::int64_t tiles = (vectors + tile - 1) / tile;
+  // Several images at once only where a whole range is small.
+  const std::int64_t at_once = tiles > 1 ? 1 : std::min<std::int64_t>(kMostImages, kMost / vectors);
+  for (std::int64_t n = 0; n < args.images;) {
+    const std::int64_t left = args.images - n;
+    // Four are two and two, not three and one.
+    const std::int64_t now =
+        left == 4 ? std::min<std::int64_t>(2, at_once) : std::min(left, at_once);
+    if (now >= 3) {
+      run_images<S, 3>(args, n, tiles);
+    } else if (now == 2) {
+      run_images<S, 2>(args, n, tiles);
+    } else {
+      run_images<S, 1>(args, n, tiles);
+    }
+    n += now;
+  }
+}
+
+}  // namespace
+}  // namespace niwaki::kernels

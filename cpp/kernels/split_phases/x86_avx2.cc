@@ -1,0 +1,9 @@
+#include "split_phases/split.h"
+
+namespace niwaki::kernels {
+
+void split_phases_f32_x86_avx2(const SplitPhasesF32Args& args) {
+  run_split_phases<simd::Avx2>(args);
+}
+
+}  // namespace niwaki::kernels
