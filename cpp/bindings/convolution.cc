@@ -14,6 +14,7 @@
 
 #include "bindings/kernel_arguments.h"
 #include "bindings/module.h"
+#include "bindings/tune.h"
 #include "engine/container.h"
 #include "engine/conv/conv.h"
 
@@ -217,12 +218,6 @@ conv::Tuning read_tuning(const nb::dict& given) {
   return tuning;
 }
 
-nb::dict tuning_dict(const conv::Tuning& tuning) {
-  nb::dict result;
-  for (const auto& [key, value] : tuning) result[key.c_str()] = value;
-  return result;
-}
-
 // An algorithm on a case's buffers.
 class Runner {
  public:
@@ -362,6 +357,26 @@ void bind_convolution(nb::module_& m) {
       },
       nb::arg("algorithm"), nb::arg("tuning"), nb::arg("runs"), nb::arg("arguments"),
       "Run a convolution algorithm `runs` times on one thread; return the seconds of each.");
+  m.def(
+      "tune_convolution",
+      [](double milliseconds, const nb::kwargs& arguments) {
+        const Case given{Arguments(arguments)};
+        ThreadPool pool(given.problem().threads);
+        return nb::make_tuple(problem_key(given.problem()),
+                              times_list(time_problem(given.problem(), pool, milliseconds)));
+      },
+      nb::arg("milliseconds"), nb::arg("arguments"),
+      "Return a problem's key and the least time of each algorithm, fastest first.");
+  m.def(
+      "convolution_choice",
+      [](const std::string& choices, const nb::kwargs& arguments) {
+        const Case given{Arguments(arguments)};
+        const conv::Choice choice = Chooser(choices).choose("layer", given.problem());
+        return nb::make_tuple(nb::str(choice.row->name.data(), choice.row->name.size()),
+                              tuning_dict(choice.tuning), choice.reason);
+      },
+      nb::arg("choices"), nb::arg("arguments"),
+      "Return algorithm, tuning and reason for a layer named `layer`.");
   m.def(
       "convolution_bands",
       [](const std::string& name, const nb::kwargs& arguments) {

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "bindings/module.h"
+#include "bindings/tune.h"
 #include "engine/engine.h"
 #include "engine/error.h"
 #include "engine/text.h"
@@ -118,11 +119,19 @@ nb::dict describe_layer(const Engine& engine, int index) {
   return info;
 }
 
-std::unique_ptr<Engine> make_engine(Container container, int threads, const std::string& isa,
-                                    const std::vector<std::string>& kernels,
-                                    const std::string& choices, bool pin) {
-  return std::make_unique<Engine>(std::move(container),
-                                  EngineOptions{threads, isa, kernels, choices, pin});
+// The keywords of from_file and from_bytes. `on_tune` (borrowed: it outlives the constructor, which
+// runs without the GIL) is called with a layer's name before it is measured; it may stop by
+// raising.
+EngineOptions make_options(int threads, const std::string& isa,
+                           const std::vector<std::string>& kernels, const std::string& choices,
+                           bool pin, double tune_ms, nb::handle on_tune) {
+  EngineOptions options{threads, isa, kernels, choices, pin, tune_ms};
+  options.on_tune = [on_tune](const std::string& layer) {
+    nb::gil_scoped_acquire acquire;
+    if (PyErr_CheckSignals() != 0) throw nb::python_error();
+    if (!on_tune.is_none()) on_tune(text(layer));
+  };
+  return options;
 }
 
 }  // namespace
@@ -143,24 +152,39 @@ void bind_engine(nb::module_& m) {
       .def_static(
           "from_file",
           [](const std::string& path, int threads, const std::string& isa,
-             const std::vector<std::string>& kernels, const std::string& choices, bool pin) {
+             const std::vector<std::string>& kernels, const std::string& choices, bool pin,
+             double tune_ms, nb::handle on_tune) {
+            const auto options =
+                make_options(threads, isa, kernels, choices, pin, tune_ms, on_tune);
             nb::gil_scoped_release release;
-            return make_engine(read_container(path), threads, isa, kernels, choices, pin);
+            return std::make_unique<Engine>(read_container(path), options);
           },
           nb::arg("path"), nb::arg("threads"), nb::arg("isa"), nb::arg("kernels"),
-          nb::arg("choices") = "", nb::arg("pin") = false)
+          nb::arg("choices") = "", nb::arg("pin") = false, nb::arg("tune_ms") = 0.0,
+          nb::arg("on_tune") = nb::none())
       .def_static(
           "from_bytes",
           [](nb::bytes data, const std::string& name, int threads, const std::string& isa,
-             const std::vector<std::string>& kernels, const std::string& choices, bool pin) {
+             const std::vector<std::string>& kernels, const std::string& choices, bool pin,
+             double tune_ms, nb::handle on_tune) {
+            const auto options =
+                make_options(threads, isa, kernels, choices, pin, tune_ms, on_tune);
             AlignedBytes copy(data.size());
             std::memcpy(copy.data(), data.data(), data.size());
             nb::gil_scoped_release release;
-            return make_engine(parse_container(std::move(copy), name), threads, isa, kernels,
-                               choices, pin);
+            return std::make_unique<Engine>(parse_container(std::move(copy), name), options);
           },
           nb::arg("data"), nb::arg("name"), nb::arg("threads"), nb::arg("isa"), nb::arg("kernels"),
-          nb::arg("choices") = "", nb::arg("pin") = false)
+          nb::arg("choices") = "", nb::arg("pin") = false, nb::arg("tune_ms") = 0.0,
+          nb::arg("on_tune") = nb::none())
+      .def_prop_ro("measured",
+                   [](const Engine& engine) {
+                     nb::dict found;
+                     for (const auto& [key, times] : engine.measured()) {
+                       found[text(key)] = times_list(times);
+                     }
+                     return found;
+                   })
       .def_prop_ro("threads", &Engine::threads)
       .def_prop_ro("isa", &Engine::isa)
       .def_prop_ro("memory_bytes", &Engine::memory_bytes)

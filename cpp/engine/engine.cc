@@ -51,7 +51,8 @@ class Engine::Lease {
 
 Engine::Engine(Container container, const EngineOptions& options)
     : program_(load_program(std::move(container))),
-      choice_(options.isa, options.kernels, parse_choices(options.choices)),
+      chooser_(options.choices),
+      choice_(options.isa, options.kernels, &chooser_),
       pool_(options.threads, options.pin) {
   for (int id : program_.inputs) {
     if (program_.values[id].dtype == DType::kF32) continue;
@@ -63,6 +64,9 @@ Engine::Engine(Container container, const EngineOptions& options)
   chunked_.schedule = batch_schedule(program_);
   chunked_.plan = plan_memory(program_, chunked_.schedule);
   choice_.set_threads(options.threads);
+  chooser_.tune_ms = options.tune_ms;
+  chooser_.on_tune = options.on_tune;
+  chooser_.pool = &pool_;
   for (size_t index = 0; index < program_.layers.size(); ++index) {
     const Layer& layer = program_.layers[index];
     const int position = static_cast<int>(index);
@@ -71,7 +75,8 @@ Engine::Engine(Container container, const EngineOptions& options)
     shared_bytes_ = std::max(shared_bytes_, steps_.back()->shared_bytes);
     thread_bytes_ = std::max(thread_bytes_, steps_.back()->thread_bytes);
   }
-  Lease first(*this);  // the memory of one caller is there before the first run
+  chooser_.on_tune = nullptr;  // what it refers to is the caller's
+  Lease first(*this);          // the memory of one caller is there before the first run
 }
 
 Engine::~Engine() = default;

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -14,6 +15,7 @@
 #include "engine/plan.h"
 #include "engine/program.h"
 #include "engine/thread_pool.h"
+#include "engine/tune.h"
 #include "engine/workspace.h"
 
 namespace niwaki {
@@ -22,8 +24,10 @@ struct EngineOptions {
   int threads = 1;
   std::string isa = "auto";
   std::vector<std::string> kernels;  // names of kernels and algorithms, forced where they apply
-  std::string choices;               // JSON, see parse_choices; empty: by estimate
+  std::string choices;               // of float convolutions, JSON as Chooser takes it
   bool pin = false;                  // bind our threads to one CPU each
+  double tune_ms = 0;                // to spend on measuring each one that isn't known; 0: none
+  std::function<void(const std::string& layer)> on_tune = nullptr;  // before one is measured
 };
 
 // Where to copy a value of each image; images lie one behind the other, compact.
@@ -59,6 +63,11 @@ class Engine {
   // Program, decoded weights and the workspaces made so far.
   size_t memory_bytes() const;
 
+  // What was measured while this engine was built: key -> times, fastest first.
+  const std::map<std::string, std::vector<Measured>>& measured() const {
+    return chooser_.measured();
+  }
+
  private:
   class Lease;
   // How many images pass how: one by one, or in chunks.
@@ -81,6 +90,7 @@ class Engine {
   void store_value(const Run& run, int id, uint8_t* data, int64_t images) const;
 
   Program program_;
+  Chooser chooser_;
   KernelChoice choice_;
   Mode single_, chunked_;
   std::vector<StepPtr> steps_;

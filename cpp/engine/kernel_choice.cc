@@ -1,11 +1,10 @@
 #include "engine/kernel_choice.h"
 
 #include <algorithm>
-#include <cstdint>
 
 #include "engine/error.h"
-#include "engine/json.h"
 #include "engine/text.h"
+#include "engine/tune.h"
 
 namespace niwaki {
 namespace {
@@ -18,41 +17,9 @@ std::string known_isas() {
 
 }  // namespace
 
-ConvChoices parse_choices(const std::string& json) {
-  auto fail = [](const std::string& must, const std::string& got) {
-    throw Error(ErrorKind::kFormat, "choices", must, got, "Let niwaki measure them again");
-  };
-  ConvChoices choices;
-  if (json.empty()) return choices;
-  const Json parsed = Json::parse(json, "choices");
-  if (!parsed.is_object()) fail("must be an object of layers", parsed.describe());
-  for (size_t i = 0; i < parsed.keys().size(); ++i) {
-    const Json& layer = parsed.array()[i];
-    const Json* algorithm = layer.find("algorithm");
-    if (algorithm == nullptr || !algorithm->is_string()) {
-      fail("a layer must name its algorithm", layer.describe());
-    }
-    ConvChoice choice{algorithm->string(), {}, "chosen for this layer"};
-    if (const Json* reason = layer.find("reason"); reason != nullptr && reason->is_string()) {
-      choice.reason = reason->string();
-    }
-    if (const Json* tuning = layer.find("tuning"); tuning != nullptr) {
-      for (size_t k = 0; k < tuning->keys().size(); ++k) {
-        const Json& value = tuning->array()[k];
-        if (!value.is_integer() || value.integer() < INT32_MIN || value.integer() > INT32_MAX) {
-          fail("a tuning must hold integers", value.describe());
-        }
-        choice.tuning.emplace_back(tuning->keys()[k], static_cast<int>(value.integer()));
-      }
-    }
-    choices.emplace(parsed.keys()[i], std::move(choice));
-  }
-  return choices;
-}
-
 KernelChoice::KernelChoice(const std::string& isa, const std::vector<std::string>& forced,
-                           ConvChoices choices)
-    : isa_(kernels::best_isa()), automatic_(isa == "auto"), choices_(std::move(choices)) {
+                           Chooser* chooser)
+    : isa_(kernels::best_isa()), automatic_(isa == "auto"), chooser_(chooser) {
   auto parsed = kernels::parse_isa(isa);
   if (!parsed || !kernels::is_available(*parsed)) {
     throw Error(ErrorKind::kRegistry, "isa", concat("the name must be one of ", known_isas()),
@@ -91,12 +58,7 @@ conv::Choice KernelChoice::choose_convolution(const std::string& layer,
   for (const conv::Row* row : forced_algorithms_) {
     if (row->applies(problem)) return {row, row->tunings(problem).front(), "forced by name"};
   }
-  if (auto found = choices_.find(layer); found != choices_.end()) {
-    const conv::Row* row = conv::find_algorithm(found->second.algorithm);
-    if (row != nullptr && row->applies(problem)) {
-      return {row, found->second.tuning, found->second.reason};
-    }
-  }
+  if (chooser_ != nullptr) return chooser_->choose(layer, problem);
   return conv::choose_by_estimate(problem);
 }
 

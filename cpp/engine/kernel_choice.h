@@ -3,7 +3,6 @@
 
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <vector>
 
 #include "common/isa.h"
@@ -12,17 +11,7 @@
 
 namespace niwaki {
 
-// Measured elsewhere: which algorithm runs a layer's float convolution.
-struct ConvChoice {
-  std::string algorithm;
-  conv::Tuning tuning;
-  std::string reason;
-};
-using ConvChoices = std::unordered_map<std::string, ConvChoice>;  // by layer name
-
-// Reads {"layer": {"algorithm": "sparse", "tuning": {"tile": 8}, "reason": "..."}}; the last two
-// may be missing. Throws Error (kFormat) where the text is another.
-ConvChoices parse_choices(const std::string& json);
+class Chooser;  // engine/tune.h
 
 class KernelChoice {
  public:
@@ -30,10 +19,9 @@ class KernelChoice {
   // convolution algorithms, used wherever they apply. Throws Error (kRegistry, kUnsupportedOp) for
   // an unknown name, or one that this CPU doesn't run.
   KernelChoice(const std::string& isa, const std::vector<std::string>& forced,
-               ConvChoices choices = {});
+               Chooser* chooser = nullptr);
 
-  // The algorithm forced, else the layer's choice, else the least estimate; one that doesn't apply
-  // (a choice made for another file) is passed over.
+  // The algorithm forced, else what the chooser says, else the least estimate.
   conv::Choice choose_convolution(const std::string& layer, const conv::Problem& problem) const;
 
   template <class Op>
@@ -61,7 +49,7 @@ class KernelChoice {
   std::string isa_name_;
   std::vector<const kernels::KernelEntry*> forced_;
   std::vector<const conv::Row*> forced_algorithms_;
-  ConvChoices choices_;
+  Chooser* chooser_;
   int threads_ = 1;
   int64_t images_ = 1;
 };

@@ -28,7 +28,7 @@ from niwaki.errors import InputError
 from niwaki.runtime._cpu import build_hash, cpu_name, usable_cores
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Mapping, Sequence
+    from collections.abc import Generator, Iterator, Mapping, Sequence
 
 VERSION = 1
 STEPS_PER_HALVING = 4
@@ -76,9 +76,9 @@ class CostTable:
     def __len__(self) -> int:
         return len(self._current())
 
-    def keys(self) -> list[str]:
-        """Return the keys of all measured layers."""
-        return list(self._current())
+    def __iter__(self) -> Iterator[str]:
+        """Go through the keys of all measured layers."""
+        return iter(list(self._current()))
 
     def exact(self, key: str) -> tuple[Measured, ...]:
         """Return what was measured for a key, fastest first; () if nothing."""

@@ -18,11 +18,12 @@ from niwaki.formats.bit_planes import pack_channels, unpack_channels, words_per_
 from niwaki.runtime import nwk
 from niwaki.runtime._check_header import check_header
 from niwaki.runtime._inputs import check_inputs
+from niwaki.runtime._tune import TUNE_MS, choices_text, keep
 from niwaki.runtime.info import KernelInfo, LayerInfo
 from niwaki.runtime.program import TENSOR_DTYPES, Program
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -41,14 +42,22 @@ class Engine:
         isa: `auto`, or the name of an instruction set (`isas()`) not to exceed.
         input_shape: (C, H, W) to compile an `.onnx` file for; a `.nwk` file's shape is fixed, so it
             must be the same there.
-        kernels: Names of kernels (`kernels()`) to force, each for its op.
+        kernels: Names of kernels (`kernels()`) or convolution algorithms to force, each where it
+            applies.
+        tune: Measure the algorithms of each float convolution that this machine's cost table
+            doesn't know, and keep the times there (docs/choice.md). Otherwise a layer that isn't
+            known is chosen by estimate.
+        choices: Layer name -> algorithm, or {"algorithm": name, "tuning": {key: whole number}}:
+            what runs a float convolution, whatever was measured.
+        pin: Bind each thread of the engine's own to one CPU; the caller's is left alone.
+        on_tune: Called with a layer's name before it is measured, e.g. to show progress.
 
     Raises:
         FormatError: The file is damaged; names file and check.
         InputError: The file can't be read.
         UnsupportedOpError: The program holds an op that the engine doesn't run.
         ValueDomainError: A weight is NaN, or `threads` isn't a whole number in [1, 1024].
-        RegistryError: `isa` or a kernel is unknown.
+        RegistryError: `isa`, a kernel or an algorithm is unknown.
 
     A call may run from many Python threads at once; the GIL is released meanwhile.
     """
@@ -60,27 +69,40 @@ class Engine:
         isa: str = "auto",
         input_shape: Sequence[int] | None = None,
         kernels: Sequence[str] | None = None,
+        tune: bool = False,
+        choices: Mapping[str, Any] | None = None,
+        pin: bool = False,
+        on_tune: Callable[[str], object] | None = None,
     ) -> None:
         if not _is_whole(threads) or not 1 <= threads <= 1024:
             raise ValueDomainError(
                 "engine", "threads must be in [1, 1024], a whole number", got=repr(threads)
             )
-        forced = list(kernels or ())
+        options: dict[str, Any] = {
+            "threads": threads,
+            "isa": isa,
+            "kernels": list(kernels or ()),
+            "choices": choices_text(choices, threads, isa),
+            "pin": pin,
+            "tune_ms": TUNE_MS if tune else 0.0,
+            "on_tune": on_tune,
+        }
         if isinstance(model, Program):
             self.program = model
             name = str(model.header.get("name") or "program")
             data = nwk.to_bytes(model, name)
-            self._core = _core.Engine.from_bytes(data, name, threads, isa, forced)
+            self._core = _core.Engine.from_bytes(data, name, **options)
         elif Path(model).suffix == ".onnx":
             self.program = _compile(Path(model), input_shape)
             name = Path(model).name
             data = nwk.to_bytes(self.program, name)
-            self._core = _core.Engine.from_bytes(data, name, threads, isa, forced)
+            self._core = _core.Engine.from_bytes(data, name, **options)
         else:
-            self._core = _core.Engine.from_file(str(model), threads, isa, forced)
+            self._core = _core.Engine.from_file(str(model), **options)
             self.program = _program_of(self._core, Path(model).name)
         self._input = self.program.header["inputs"][0]
         self._check_wish(input_shape)
+        keep(self._core.measured)
 
     @property
     def input_shape(self) -> tuple[int, ...]:
@@ -218,8 +240,9 @@ class Engine:
                     kernel=layer["kernel"],
                     reason=layer["reason"],
                     ms=ms,
-                    algorithm=layer.get("algorithm", ""),
-                    tuning=layer.get("tuning", ""),
+                    algorithm=layer["algorithm"],
+                    tuning=layer["tuning"],
+                    conversions=tuple(layer["conversions"]),
                 )
             )
         return infos

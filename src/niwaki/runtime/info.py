@@ -55,3 +55,5 @@ class LayerInfo:
     """How a float convolution is computed, e.g. `sparse`, `winograd`; "" for other layers."""
     tuning: str = ""
     """The algorithm's setting, e.g. `tile=8 block=64`; "" for its own default."""
+    conversions: tuple[str, ...] = ()
+    """Copies between padded and compact form that the layer's values need."""
