@@ -1,6 +1,7 @@
 #include "engine/layer_reader.h"
 
 #include <algorithm>
+#include <cfloat>
 #include <cmath>
 
 #include "engine/error.h"
@@ -176,7 +177,7 @@ kernels::Activation LayerReader::activation() const {
   auto read = [&](const char* key, double fallback) {
     const Json* found = json->find(key);
     if (found == nullptr || found->kind() == Json::Kind::kNull) return static_cast<float>(fallback);
-    require(found->is_number() && std::abs(found->number()) <= 3.4e38,
+    require(found->is_number() && std::abs(found->number()) <= FLT_MAX,
             concat("activation: ", key, " must be a float32 number"), found->describe());
     return static_cast<float>(found->number());
   };

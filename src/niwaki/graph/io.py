@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 import onnx
 import onnx.inliner
-import onnx.version_converter
 import onnx_ir as ir
 from google.protobuf.message import DecodeError
 
 from niwaki._files import write_bytes
-from niwaki.errors import FormatError, InputError, UnsupportedOpError, ValueDomainError
+from niwaki.errors import FormatError, InputError, ValueDomainError
 from niwaki.graph._ceil_mode import settle_ceil_mode
-from niwaki.graph.functions import DOMAINS, IR_VERSION, NIWAKI, OPSET, QONNX, attach_functions
+from niwaki.graph._opset import convert_opset
+from niwaki.graph.functions import DOMAINS, IR_VERSION, NIWAKI, QONNX, attach_functions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -49,7 +49,7 @@ def load(path: str | Path) -> ir.Model:
         raise InputError("load", "the model must be a file that exists", got=str(path))
     proto = _read(path)
     _check(proto, path.name)
-    proto = _convert(proto, path.name)
+    proto = convert_opset(proto, f"load {path.name}")
     if any(function.domain not in DOMAINS for function in proto.functions):
         ours = [(f.domain, f.name) for f in proto.functions if f.domain in DOMAINS]
         proto = onnx.inliner.inline_selected_functions(proto, ours, exclude=True)
@@ -178,22 +178,6 @@ def _check(proto: onnx.ModelProto, where: str) -> None:
     except onnx.checker.ValidationError as error:
         raise FormatError(
             where, f"the model must follow ONNX's rules: {_first_line(error)}"
-        ) from error
-
-
-def _convert(proto: onnx.ModelProto, where: str) -> onnx.ModelProto:
-    versions = {entry.domain: entry.version for entry in proto.opset_import}
-    version = versions.get("", versions.get("ai.onnx", OPSET))
-    if version == OPSET:
-        return proto
-    try:
-        return onnx.version_converter.convert_version(proto, OPSET)
-    except (RuntimeError, onnx.version_converter.ConvertError) as error:
-        raise UnsupportedOpError(
-            f"load {where}",
-            f"the model must be convertible to opset {OPSET}: {_first_line(error)}",
-            got=f"opset {version}",
-            fix=f"Export it again with opset_version={OPSET}",
         ) from error
 
 

@@ -82,7 +82,11 @@ class Values:
         """Add a layer; its arrays become tensors called after it."""
         tensors: dict[str, str] = {}
         for role, array in arrays.items():
-            tensors[role] = f"{name}.{role}"
+            key, count = f"{name}.{role}", 1
+            while key in self.tensors:
+                count += 1
+                key = f"{name}.{count}.{role}"
+            tensors[role] = key
             self.tensors[tensors[role]] = np.asarray(array, order="C")
         self.layers.append(
             {

@@ -32,16 +32,20 @@ def compile_graph(
     preprocess: Mapping[str, Any] | None = None,
     classes: Sequence[str] | None = None,
     name: str | None = None,
+    batched: bool = True,
 ) -> Program:
     """Turn a Graph into the program that the engine runs.
 
     Args:
         model: The Graph, float or integer; unchanged. Passes run on a copy: they leave a canonical
             Graph as it is, and bring a foreign file into its form.
-        input_shape: (C, H, W) or (C,), where the file leaves height or width open.
+        input_shape: (C, H, W) or (C,), where the file leaves height or width open; of the first
+            input where there are several.
         preprocess: How an image becomes the input; stored as it is.
         classes: Class names; stored as they are.
         name: The program's name, if not the Graph's.
+        batched: Whether the first axis of each input is the batch. Without one, the program takes
+            each input whole as what one image is made of.
 
     Returns:
         The program.
@@ -52,7 +56,7 @@ def compile_graph(
 
     Source: niwaki.
     """
-    seen = view(run_passes(model.clone()), input_shape)
+    seen = view(run_passes(model.clone()), input_shape, batched=batched)
     is_integer = any(layer.op in _INTEGER_OPS for layer in seen.layers)
     values = Values(is_integer=is_integer)
     inputs = [values.add(name, "f32", shape) for name, shape in seen.inputs.items()]

@@ -10,9 +10,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from niwaki.errors import ShapeError
+from niwaki.errors import ShapeError, UnsupportedOpError
+from niwaki.graph._settle import settle
+from niwaki.graph.layers._lines import lift_lines
 from niwaki.graph.layers._match import Matcher
 from niwaki.graph.layers._shapes import Known, infer_layer
+from niwaki.graph.layers._values import check_input_type
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,7 +42,7 @@ class Layer:
     inputs: dict[str, str]
     """Role -> value name; concat counts its inputs from "0"."""
     shape: tuple[int, ...]
-    """The output's shape without the batch: (C, H, W) or (C,)."""
+    """The output's shape without the batch: (C, H, W), (C,), or of a general op any."""
     dtype: str
     """The output's dtype: f32, u8, s8, s32, or u1 for bits."""
     attrs: dict[str, Any] = field(default_factory=dict[str, Any])
@@ -78,40 +81,64 @@ def layers(model: ir.Model, input_shape: Sequence[int] | None = None) -> list[La
     return view(model, input_shape).layers
 
 
-def view(model: ir.Model, input_shape: Sequence[int] | None = None) -> View:
-    """List a Graph's layers, inputs and outputs; arguments and errors as for `layers`."""
-    matcher = Matcher(model)
-    drafts = matcher.match()
+def view(
+    model: ir.Model, input_shape: Sequence[int] | None = None, *, batched: bool = True
+) -> View:
+    """List a Graph's layers, inputs and outputs; arguments and errors as for `layers`.
+
+    Args:
+        model: The Graph.
+        input_shape: As for `layers`; of the first input where there are several.
+        batched: Whether the first axis of each input is the batch. Without one, the whole Graph is
+            seen as what happens to one image.
+    """
     initializers = set(model.graph.initializers)
     images = [value for value in model.graph.inputs if value.name not in initializers]
-    known: Known = {}
     inputs: dict[str, tuple[int, ...]] = {}
-    for value in images:
-        shape = _input_shape(value, input_shape)
-        inputs[value.name or ""] = shape
-        known[value.name or ""] = (shape, "f32")
+    for index, value in enumerate(images):
+        check_input_type(value)
+        asked = input_shape if index == 0 else None
+        inputs[value.name or ""] = _input_shape(value, asked, batched=batched)
+    settled = settle(model, inputs, batched=batched)
+    model = lift_lines(settled.model)
+    matcher = Matcher(model, settled.batch)
+    drafts = matcher.match()
+    known: Known = {name: (shape, "f32") for name, shape in inputs.items()}
     found: list[Layer] = []
     for draft in drafts:
         names = {role: matcher.name_of(value) for role, value in draft.inputs.items()}
+        for name in names.values():
+            if name not in known:
+                raise UnsupportedOpError(
+                    "layers",
+                    f"{draft.op} (node {draft.name!r}) needs inputs that aren't constant",
+                    got=repr(name),
+                )
         attrs = dict(draft.attrs)
         shape, dtype = infer_layer(draft, {r: known[n] for r, n in names.items()}, attrs)
         output = matcher.name_of(draft.output)
         known[output] = (shape, dtype)
         found.append(Layer(draft.op, draft.name, output, names, shape, dtype, attrs, draft.arrays))
     outputs = [matcher.name_of(value) for value in model.graph.outputs]
+    for name in outputs:
+        if name not in known:
+            raise UnsupportedOpError(
+                "layers", "each output must depend on an input", got=f"a constant for {name!r}"
+            )
     return View(found, inputs, outputs, [value.name or "" for value in model.graph.outputs])
 
 
-def _input_shape(value: ir.Value, asked: Sequence[int] | None) -> tuple[int, ...]:
+def _input_shape(value: ir.Value, asked: Sequence[int] | None, *, batched: bool) -> tuple[int, ...]:
     """Return an input's shape without the batch, from the file or else from the caller."""
+    lead = int(batched)
     stated = (
         None if value.shape is None else [d if isinstance(d, int) else None for d in value.shape]
     )
     if asked is not None:
         shape = tuple(int(size) for size in asked)
         fits = stated is None or (
-            len(stated) == len(shape) + 1
-            and all(a in (b, None) for a, b in zip(stated[1:2], shape[:1], strict=True))
+            len(stated) == len(shape) + lead
+            and all(a in (b, None) for a, b in zip(stated[lead:][:1], shape[:1], strict=True))
         )
         if not fits:
             raise ShapeError(
@@ -121,11 +148,11 @@ def _input_shape(value: ir.Value, asked: Sequence[int] | None) -> tuple[int, ...
                 got=shape,
             )
         return shape
-    if stated is None or len(stated) < 2 or None in stated[1:]:
+    if stated is None or len(stated) < lead or None in stated[lead:]:
         raise ShapeError(
             "layers",
             f"input {value.name!r} must have a known shape, batch aside",
             got="none" if stated is None else tuple(stated),
             fix="Give the input shape (C, H, W)",
         )
-    return tuple(size for size in stated[1:] if size is not None)
+    return tuple(size for size in stated[lead:] if size is not None)

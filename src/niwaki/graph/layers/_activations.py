@@ -1,4 +1,4 @@
-"""Activations: fused into the sum in front of them, or layers of their own; Softmax."""
+"""Activations: fused into the sum in front of them, or layers of their own."""
 
 from __future__ import annotations
 
@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from niwaki.graph.layers._match import Matcher, reads
-from niwaki.graph.layers._sums import NONE, emit_sum, is_sum
+from niwaki.graph.layers._sums import emit_sum, is_sum
 from niwaki.graph.layers._values import (
     attribute,
     constant,
     data,
     is_op,
     operand,
-    rank_of,
     unsupported,
 )
 
@@ -27,32 +26,7 @@ _LARGEST = float(np.finfo(np.float32).max)
 @reads("Relu", "LeakyRelu", "Clip", "Sigmoid", "HardSigmoid", "HardSwish", "Tanh")
 def read_activation(matcher: Matcher, node: ir.Node) -> None:
     """Read an activation, together with the sum in front of it if nothing else reads that."""
-    _emit(matcher, node, data(node), describe(node))
-
-
-@reads("Mul")
-def read_product(matcher: Matcher, node: ir.Node) -> None:
-    """Read x * sigmoid(x) and x * hard_sigmoid(x) as activations, x * constant as a sum."""
-    for index in (0, 1):
-        x, gate = data(node, index), matcher.only_reader(data(node, 1 - index))
-        if is_op(gate, "Sigmoid", "HardSigmoid") and gate is not None and data(gate) is x:
-            kind = {"Sigmoid": "silu", "HardSigmoid": "hard_swish"}[gate.op_type]
-            slope, offset = attribute(gate, "alpha", 0.2), attribute(gate, "beta", 0.5)
-            if kind == "silu" or (np.isclose(slope, 1 / 6) and np.isclose(offset, 0.5)):
-                _emit(matcher, node, x, {"kind": kind}, readers=2)
-                return
-    emit_sum(matcher, node, node.outputs[0], NONE)
-
-
-@reads("Softmax")
-def read_softmax(matcher: Matcher, node: ir.Node) -> None:
-    """Read a softmax over features."""
-    rank, axis = rank_of(data(node), node), attribute(node, "axis", -1)
-    if rank != 2 or axis % rank != 1:
-        raise unsupported(
-            node, "an input of shape (N, C) and its axis 1", got=f"rank {rank}, axis {axis}"
-        )
-    matcher.emit("softmax", node, node.outputs[0], {"x": data(node)})
+    emit_activation(matcher, node, data(node), describe(node))
 
 
 def describe(node: ir.Node) -> dict[str, Any]:
@@ -84,13 +58,21 @@ def describe(node: ir.Node) -> dict[str, Any]:
     return {"kind": "clip", "lo": low, "hi": high}
 
 
-def _emit(
+def emit_activation(
     matcher: Matcher, node: ir.Node, x: ir.Value, activation: dict[str, Any], readers: int = 1
 ) -> None:
-    """Emit an activation of `x`, which is read `readers` times."""
+    """Emit an activation of `x`, together with the sum in front of it if nothing else reads that.
+
+    Args:
+        matcher: Where to.
+        node: The activation, or the last node of what computes it.
+        x: What is activated.
+        activation: The engine's attribute.
+        readers: How often `node`, or the nodes it stands for, read `x`.
+    """
     source = matcher.only_reader(x, readers)
     is_float = x.dtype is None or x.dtype.name == "FLOAT"
-    if is_sum(source) and source is not None and is_float:
+    if source is not None and is_float and is_sum(matcher, source):
         emit_sum(matcher, source, node.outputs[0], activation)
         return
     matcher.emit("activation", node, node.outputs[0], {"x": x}, {"activation": activation})

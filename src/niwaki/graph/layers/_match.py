@@ -17,16 +17,39 @@ import onnx_ir as ir
 from niwaki.graph.layers._values import Array, constant, data, is_identity, unsupported
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
 _READERS: dict[tuple[str, str], Any] = {}
 _MODULES = (
     "_activations",
+    "_elementwise",
+    "_float_quantized",
+    "_matrices",
+    "_movers",
     "_pools",
     "_quantized",
+    "_reductions",
+    "_resize",
     "_shapers",
     "_sums",
+    "_transposed",
 )
+GENERAL = (
+    "binary",
+    "conv_transpose",
+    "expand",
+    "gather",
+    "matmul",
+    "mul",
+    "quantize_linear",
+    "reduce",
+    "strided_slice",
+    "taps",
+    "tensor_pad",
+    "transpose",
+    "unary",
+)
+"""Layers whose output has the shape that the Graph states."""
 
 
 @dataclass
@@ -39,6 +62,8 @@ class Draft:
     inputs: dict[str, ir.Value]
     attrs: dict[str, Any] = field(default_factory=dict[str, Any])
     arrays: dict[str, Array] = field(default_factory=dict[str, Any])
+    shape: tuple[int, ...] | None = None
+    """The output's shape without the batch, of the layers in `GENERAL`."""
 
 
 def reads(*names: str, domain: str = "") -> Callable[[Any], Any]:
@@ -58,10 +83,14 @@ class Matcher:
     """Group a Graph's nodes into drafts of layers.
 
     Args:
-        model: The Graph, its nodes in topological order.
+        model: The Graph, its nodes in topological order, its shapes settled.
+        batch: The size of the batch axis; None where the values have none.
     """
 
-    def __init__(self, model: ir.Model) -> None:
+    def __init__(self, model: ir.Model, batch: int | None) -> None:
+        self.batch = batch
+        self.lead = 0 if batch is None else 1
+        """Axes in front of a layer's own."""
         for module in _MODULES:
             importlib.import_module(f"niwaki.graph.layers.{module}")
         self._nodes = list(model.graph)
@@ -89,11 +118,12 @@ class Matcher:
                 continue
             reader = _READERS.get((node.domain, node.op_type))
             if reader is None:
-                known = sorted(name for domain, name in _READERS if domain == node.domain)
                 raise unsupported(
                     node,
-                    f"an engine layer of its kind; there are some for {', '.join(known) or 'none'}",
-                    fix="Replace the op in the network, or run the file in ONNX Runtime",
+                    "an engine layer of its kind; the engine lacks layers for "
+                    f"{', '.join(self._missing())}",
+                    fix="Replace the op in the network, or run the file in ONNX Runtime; "
+                    "docs/onnx-operators.md lists what the engine runs",
                 )
             reader(self, node)
         return self._drafts[::-1]
@@ -120,8 +150,11 @@ class Matcher:
             arrays: Weights and numbers per channel.
             name: The layer's name, if not the node's.
         """
-        found = name or node.name or node.op_type
-        self._drafts.append(Draft(op, found, output, inputs, dict(attrs or {}), arrays or {}))
+        own = output.producer() is not None  # else one that the Graph doesn't have
+        found = name or (node.name if own else output.name) or node.op_type
+        shape = self.shape(output, node) if op in GENERAL else None
+        draft = Draft(op, found, output, inputs, dict(attrs or {}), arrays or {}, shape)
+        self._drafts.append(draft)
         self._needed.update(inputs.values())
 
     def only_reader(self, value: ir.Value, readers: int = 1) -> ir.Node | None:
@@ -143,15 +176,75 @@ class Matcher:
         """Tell whether a layer found so far, or the caller of the Graph, reads a value."""
         return value in self._needed
 
-    def extra(self, base: ir.Value, suffix: str, like: ir.Value) -> ir.Value:
-        """Return a value that the Graph doesn't have, for a sum that takes more than one layer."""
+    def shape(self, value: ir.Value, node: ir.Node) -> tuple[int, ...]:
+        """Return a value's shape without the batch.
+
+        Args:
+            value: What `node` reads or makes.
+            node: Who asks, for messages.
+
+        Raises:
+            UnsupportedOpError: The shape isn't known, or its first axis isn't the batch.
+        """
+        sizes = [size for size in value.shape or () if isinstance(size, int)]
+        if value.shape is None or len(sizes) != len(value.shape):
+            raise unsupported(
+                node,
+                "the shape of each value to be known",
+                got=f"{value.shape} for {value.name!r}",
+            )
+        if self.batch is None:
+            return tuple(sizes)
+        if not sizes or sizes[0] != self.batch:
+            raise unsupported(
+                node,
+                "the batch to stay the first axis",
+                got=f"another shape for {value.name!r}",
+                fix="Export the network so that images in a batch don't meet",
+            )
+        return tuple(sizes[1:])
+
+    def axis(self, axis: int, rank: int, node: ir.Node) -> int:
+        """Return an axis of ONNX's as one of a layer's.
+
+        Args:
+            axis: As the node says it, negative from the end.
+            rank: Axes of the layer's value, the batch aside.
+            node: Who asks.
+
+        Raises:
+            UnsupportedOpError: It's the batch, or there is no such axis.
+        """
+        full = rank + self.lead
+        if not -full <= axis < full or axis % full < self.lead:
+            raise unsupported(node, "an axis behind the batch", got=f"axis {axis} of {full}")
+        return axis % full - self.lead
+
+    def extra(
+        self,
+        base: ir.Value,
+        suffix: str,
+        like: ir.Value,
+        shape: Sequence[int] | None = None,
+    ) -> ir.Value:
+        """Return a value that the Graph doesn't have, where a node takes more than one layer.
+
+        Args:
+            base: The value whose name it extends.
+            suffix: By what.
+            like: The value that it resembles in type, and in shape unless that's given.
+            shape: Its shape without the batch.
+        """
         stem = f"{base.name}.{suffix}"
         name, count = stem, 1
         while name in self._taken:
             count += 1
             name = f"{stem}{count}"
         self._taken.add(name)
-        return ir.Value(name=name, shape=like.shape, type=like.type)
+        sizes = like.shape
+        if shape is not None:
+            sizes = ir.Shape([*([] if self.batch is None else [self.batch]), *shape])
+        return ir.Value(name=name, shape=sizes, type=like.type)
 
     def resolve(self, value: ir.Value) -> ir.Value:
         """Return the value that an identity hands on."""
@@ -163,6 +256,18 @@ class Matcher:
         """Return the name under which a value survives."""
         value = self.resolve(value)
         return self._names.get(value) or value.name or ""
+
+    def _missing(self) -> list[str]:
+        """Return the ops of the Graph that nothing here reads."""
+        return sorted(
+            {
+                f"{node.domain}::{node.op_type}" if node.domain else node.op_type
+                for node in self._nodes
+                if (node.domain, node.op_type) not in _READERS
+                and not is_identity(node)
+                and constant(node.outputs[0]) is None
+            }
+        )
 
     def _forward(self, node: ir.Node) -> None:
         """Let an identity vanish; what it read takes over its name if nothing else read that."""

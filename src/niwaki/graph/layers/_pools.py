@@ -29,18 +29,11 @@ def read_pool(matcher: Matcher, node: ir.Node) -> None:
 @reads("GlobalAveragePool", "GlobalMaxPool")
 def read_global_pool(matcher: Matcher, node: ir.Node) -> None:
     """Read a pool over the whole image."""
-    if rank_of(data(node), node) != 4:
-        raise unsupported(node, "an image (NCHW)", got=f"rank {rank_of(data(node), node)}")
+    rank = len(matcher.shape(data(node), node))
+    if matcher.batch is None or rank != 3:
+        raise unsupported(node, "an image (NCHW)", got=f"{rank} axes behind the batch")
     op = "global_average_pool" if node.op_type == "GlobalAveragePool" else "global_max_pool"
     matcher.emit(op, node, node.outputs[0], {"x": data(node)}, {"keepdims": True})
-
-
-@reads("ReduceMean", "ReduceMax")
-def read_reduction(matcher: Matcher, node: ir.Node) -> None:
-    """Read a mean or a maximum over height and width."""
-    keepdims = check_spatial(node)
-    op = "global_average_pool" if node.op_type == "ReduceMean" else "global_max_pool"
-    matcher.emit(op, node, node.outputs[0], {"x": data(node)}, {"keepdims": keepdims})
 
 
 def check_spatial(node: ir.Node) -> bool:

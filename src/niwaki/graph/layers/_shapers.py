@@ -1,136 +1,181 @@
-"""Layers that move values without computing: reshape, concat, slice, split, pad."""
+"""Layers that reshape, join, cut and pad values without computing."""
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from niwaki.graph.layers._match import Matcher, reads
-from niwaki.graph.layers._values import attribute, constant, data, operand, rank_of, unsupported
+from niwaki.graph.layers._movers import emit_gathers, find_channel_shuffle
+from niwaki.graph.layers._values import Array, attribute, constant, data, operand, unsupported
 
 if TYPE_CHECKING:
     import onnx_ir as ir
 
-_END = np.iinfo(np.int32).max
 
-
-@reads("Flatten")
-def read_flatten(matcher: Matcher, node: ir.Node) -> None:
-    """Read Flatten behind the batch axis."""
-    axis = attribute(node, "axis", 1) % rank_of(data(node), node)
-    if axis != 1:
-        raise unsupported(node, "axis 1: the batch stays", got=str(axis))
-    matcher.emit("reshape", node, node.outputs[0], {"x": data(node)}, {"target": [-1]})
-
-
-@reads("Reshape")
+@reads("Flatten", "Reshape", "Squeeze", "Unsqueeze")
 def read_reshape(matcher: Matcher, node: ir.Node) -> None:
-    """Read a reshape that keeps the batch; 0 copies a size, -1 is what remains."""
-    target = constant(operand(node, 1))
-    result = node.outputs[0]
-    if target is not None and target.size > 1:
-        sizes = [int(size) for size in target[1:]]
-    elif result.shape is not None and all(isinstance(size, int) for size in result.shape[1:]):
-        sizes = [int(str(size)) for size in result.shape[1:]]
-    else:
-        raise unsupported(node, "a constant shape", got=repr(data(node, 1).name))
-    matcher.emit("reshape", node, result, {"x": data(node)}, {"target": sizes})
-
-
-@reads("Squeeze", "Unsqueeze")
-def read_squeeze(matcher: Matcher, node: ir.Node) -> None:
-    """Read axes of size 1 that come or go behind the batch."""
-    axes = constant(operand(node, 1))
-    rank = rank_of(data(node), node)
-    grown = rank + (0 if axes is None or node.op_type == "Squeeze" else axes.size)
-    found = [] if axes is None else [int(axis) % grown for axis in axes.reshape(-1)]
-    if not found or 0 in found:
-        raise unsupported(node, "constant axes behind the batch", got=str(found))
-    key = node.op_type.lower()
-    axes_behind_batch = sorted(axis - 1 for axis in found)
-    matcher.emit("reshape", node, node.outputs[0], {"x": data(node)}, {key: axes_behind_batch})
+    """Read a reshape that keeps the batch; of channels that are shuffled, a choice of indices."""
+    shape, out = (matcher.shape(value, node) for value in (data(node), node.outputs[0]))
+    if math.prod(shape) != math.prod(out):
+        raise unsupported(node, "the batch to stay the first axis", got=f"{shape} to {out}")
+    target = {"target": list(out)}
+    shuffle = find_channel_shuffle(matcher, node) if node.op_type == "Reshape" else None
+    if shuffle is not None:
+        x, order = shuffle
+        arrays = {"indices": order.astype(np.int32)}
+        matcher.emit("gather", node, node.outputs[0], {"x": x}, {"axis": 0}, arrays)
+        return
+    matcher.emit("reshape", node, node.outputs[0], {"x": data(node)}, target)
 
 
 @reads("Concat")
 def read_concat(matcher: Matcher, node: ir.Node) -> None:
     """Read a concatenation along any axis but the batch's."""
-    axis = attribute(node, "axis", 1) % rank_of(data(node), node)
-    if axis == 0:
-        raise unsupported(node, "another axis than the batch's", got="0")
     for value in node.inputs:
         if constant(value) is not None:
             raise unsupported(node, "inputs that aren't constant", got=repr(value and value.name))
+    axis = matcher.axis(attribute(node, "axis", 1), len(matcher.shape(node.outputs[0], node)), node)
     inputs = {str(i): data(node, i) for i in range(len(node.inputs))}
-    matcher.emit("concat", node, node.outputs[0], inputs, {"axis": axis - 1})
+    matcher.emit("concat", node, node.outputs[0], inputs, {"axis": axis})
 
 
 @reads("Slice")
 def read_slice(matcher: Matcher, node: ir.Node) -> None:
-    """Read a slice with positive steps behind the batch."""
+    """Read a slice with constant bounds behind the batch."""
     found = [constant(operand(node, i)) for i in range(1, 5)]
     starts, ends, axes, steps = (None if a is None else a.reshape(-1).tolist() for a in found)
     missing = [i for i in range(1, len(node.inputs)) if node.inputs[i] is not None]
     if starts is None or ends is None or any(found[i - 1] is None for i in missing):
         raise unsupported(node, "constant starts, ends, axes and steps", got="others")
-    rank = rank_of(data(node), node)
-    axes = [axis % rank for axis in axes or range(len(starts))]
-    steps = steps or [1] * len(starts)
-    if 0 in axes or min(steps) < 1:
-        raise unsupported(
-            node, "axes behind the batch and steps of at least 1", got=f"axes {axes}, steps {steps}"
-        )
-    cut = {"starts": [0] * (rank - 1), "ends": [_END] * (rank - 1), "steps": [1] * (rank - 1)}
-    for axis, start, end, step in zip(axes, starts, ends, steps, strict=True):
-        cut["starts"][axis - 1] = start
-        cut["ends"][axis - 1] = min(end, _END)
-        cut["steps"][axis - 1] = step
-    matcher.emit("slice", node, node.outputs[0], {"x": data(node)}, cut)
+    shape = matcher.shape(data(node), node)
+    full = [None] * matcher.lead + [range(size) for size in shape]
+    for i, axis in enumerate(axes if axes is not None else range(len(starts))):
+        own = full[int(axis)]
+        cut = slice(int(starts[i]), int(ends[i]), int(steps[i]) if steps else 1)
+        if own is None:
+            if len(range(matcher.batch or 0)[cut]) != matcher.batch or (cut.step or 1) < 0:
+                raise unsupported(node, "the whole batch", got=f"a slice along axis {axis}")
+            continue
+        full[int(axis)] = own[_bounded(cut, len(own))]
+    emit_slice(matcher, node, data(node), node.outputs[0], [r for r in full if r is not None])
 
 
 @reads("Split")
 def read_split(matcher: Matcher, node: ir.Node) -> None:
     """Read a split as one slice per part."""
-    rank, x = rank_of(data(node), node), data(node)
-    axis = attribute(node, "axis", 0) % rank
-    sizes = constant(operand(node, 1))
-    length = None if x.shape is None else x.shape[axis]
-    if axis == 0 or not isinstance(length, int):
-        raise unsupported(node, "a known size along an axis behind the batch", got=f"axis {axis}")
-    parts = len(node.outputs)
-    each = -(-length // parts)
-    lengths: list[int] = [each] * parts if sizes is None else sizes.reshape(-1).tolist()
-    ends = np.minimum(np.cumsum(lengths), length)
-    for index in reversed(range(parts)):
+    x = data(node)
+    shape = matcher.shape(x, node)
+    axis = matcher.axis(attribute(node, "axis", 0), len(shape), node)
+    ends = np.cumsum([matcher.shape(part, node)[axis] for part in node.outputs])
+    for index in reversed(range(len(ends))):
         if not matcher.is_needed(node.outputs[index]):
             continue
-        cut: dict[str, list[int]] = {
-            "starts": [0] * (rank - 1),
-            "ends": [_END] * (rank - 1),
-            "steps": [1] * (rank - 1),
-        }
-        cut["starts"][axis - 1] = 0 if index == 0 else int(ends[index - 1])
-        cut["ends"][axis - 1] = int(ends[index])
+        ranges = [range(size) for size in shape]
+        ranges[axis] = range(0 if index == 0 else int(ends[index - 1]), int(ends[index]))
         name = None if index == 0 else f"{node.name}.{index + 1}"
-        matcher.emit("slice", node, node.outputs[index], {"x": x}, cut, name=name)
+        emit_slice(matcher, node, x, node.outputs[index], ranges, name=name)
 
 
 @reads("Pad")
 def read_pad(matcher: Matcher, node: ir.Node) -> None:
-    """Read constant padding behind the batch."""
-    mode = attribute(node, "mode", "constant")
+    """Read padding behind the batch, with a number or with the value's own elements."""
+    mode, x, output = attribute(node, "mode", "constant"), data(node), node.outputs[0]
+    shape = matcher.shape(x, node)
+    full = _pads(matcher, node, len(shape) + matcher.lead)
+    rank = len(shape)
+    heads, tails = full[matcher.lead : matcher.lead + rank], full[-rank:] if rank else []
+    if mode != "constant":
+        words = {"reflect": "reflect", "edge": "edge", "wrap": "wrap"}
+        if mode not in words or min([*heads, *tails], default=0) < 0:
+            raise unsupported(node, "a known mode, pads of at least 0", got=f"mode {mode}")
+        axes: dict[int, Array] = {
+            axis: np.pad(np.arange(size), (heads[axis], tails[axis]), words[mode])  # type: ignore
+            for axis, size in enumerate(shape)
+            if heads[axis] or tails[axis]
+        }
+        emit_gathers(matcher, node, x, output, axes)
+        return
+    value = operand(node, 2)
+    number = constant(value)
+    if value is not None and (number is None or number.size != 1):
+        raise unsupported(node, "a constant number to pad with", got=repr(value.name))
+    fill = 0.0 if number is None else float(number.reshape(-1)[0])
+    if min([*heads, *tails], default=0) < 0:
+        cut = matcher.extra(output, "cut", output, [
+            n + min(heads[i], 0) + min(tails[i], 0) for i, n in enumerate(shape)
+        ])  # fmt: skip
+        _emit_pad(matcher, node, cut, output, heads, tails, fill)
+        ranges = [
+            range(-min(h, 0), n + min(t, 0)) for h, t, n in zip(heads, tails, shape, strict=True)
+        ]
+        emit_slice(matcher, node, x, cut, ranges, name=cut.name)
+        return
+    _emit_pad(matcher, node, x, output, heads, tails, fill)
+
+
+def emit_slice(
+    matcher: Matcher,
+    node: ir.Node,
+    x: ir.Value,
+    output: ir.Value,
+    ranges: list[range],
+    name: str | None = None,
+) -> None:
+    """Emit a slice of an image or features, or of a tensor of any rank with any steps."""
+    if min((len(found) for found in ranges), default=1) < 1:
+        raise unsupported(node, "at least one element to remain", got=str(ranges))
+    if len(ranges) in (1, 3) and min(found.step for found in ranges) > 0:
+        cut = {
+            "starts": [found.start for found in ranges],
+            "ends": [found.stop for found in ranges],
+            "steps": [found.step for found in ranges],
+        }
+        matcher.emit("slice", node, output, {"x": x}, cut, name=name)
+        return
+    attrs = {
+        "starts": [found.start for found in ranges],
+        "counts": [len(found) for found in ranges],
+        "steps": [found.step for found in ranges],
+    }
+    matcher.emit("strided_slice", node, output, {"x": x}, attrs, name=name)
+
+
+def _emit_pad(
+    matcher: Matcher,
+    node: ir.Node,
+    x: ir.Value,
+    output: ir.Value,
+    heads: list[int],
+    tails: list[int],
+    fill: float,
+) -> None:
+    pads = [max(n, 0) for n in (*heads, *tails)]
+    op = "pad" if len(heads) in (1, 3) else "tensor_pad"
+    matcher.emit(op, node, output, {"x": x}, {"pads": pads, "value": fill})
+
+
+def _bounded(cut: slice, length: int) -> slice:
+    """Return a slice whose numbers fit Python's rules: ONNX's open ends are huge numbers."""
+    limit = length + 1
+    start, end = (max(-limit, min(int(n), limit)) for n in (cut.start, cut.stop))
+    if cut.step < 0 and end < -length:
+        return slice(start, None, cut.step)
+    return slice(start, end, cut.step)
+
+
+def _pads(matcher: Matcher, node: ir.Node, rank: int) -> list[int]:
+    """Return a Pad's numbers: heads of all axes, then tails."""
     pads, axes = constant(operand(node, 1)), constant(operand(node, 3))
-    value = constant(operand(node, 2))
-    rank = rank_of(data(node), node)
-    if mode != "constant" or pads is None:
-        raise unsupported(node, "mode constant with constant pads", got=f"mode {mode}")
+    if pads is None or (operand(node, 3) is not None and axes is None):
+        raise unsupported(node, "constant pads", got="others")
     found: list[Any] = pads.reshape(-1).tolist()
     used = list(range(rank)) if axes is None else [int(a) % rank for a in axes.reshape(-1)]
     full = [0] * (2 * rank)
     for i, axis in enumerate(used):
         full[axis], full[rank + axis] = int(found[i]), int(found[len(used) + i])
-    if full[0] or full[rank] or min(full) < 0:
-        raise unsupported(node, "pads of at least 0, none along the batch", got=str(full))
-    fill = 0.0 if value is None or not value.size else float(value.reshape(-1)[0])
-    behind = full[1:rank] + full[rank + 1 :]
-    matcher.emit("pad", node, node.outputs[0], {"x": data(node)}, {"pads": behind, "value": fill})
+    if matcher.lead and (full[0] or full[rank]):
+        raise unsupported(node, "no pads along the batch", got=str(full))
+    return full

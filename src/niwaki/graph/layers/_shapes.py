@@ -10,12 +10,17 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from niwaki.errors import ShapeError, UnsupportedOpError
 from niwaki.graph._windows import output_size, resolve_pads
+from niwaki.graph.layers._match import GENERAL
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from niwaki.graph.layers._match import Draft
 
+MAX_RANK = 6
+"""Axes of a value, the batch aside; the engine's limit."""
+MOVES = ("expand", "gather", "strided_slice", "transpose")
+"""General layers that move elements of any type."""
 Shape: TypeAlias = "tuple[int, ...]"
 Known: TypeAlias = "dict[str, tuple[tuple[int, ...], str]]"
 """Value name or role -> (shape without the batch, dtype)."""
@@ -42,20 +47,22 @@ def infer_layer(draft: Draft, inputs: Known, attrs: dict[str, Any]) -> tuple[Sha
 
     Raises:
         ShapeError: Its inputs don't fit it, or nothing remains of the image.
-        UnsupportedOpError: A value would have other than one or three axes.
+        UnsupportedOpError: A value would have too many axes, or integers meet a float layer.
     """
-    if draft.op in _UNCHANGED:
+    if draft.op in GENERAL:
+        assert draft.shape is not None
+        shape = draft.shape
+    elif draft.op in _UNCHANGED:
         shape = next(iter(inputs.values()))[0]
     else:
         shape = _BY_DRAFT[draft.op](draft, inputs, attrs)
-    if len(shape) not in (1, 3):
+    if len(shape) > MAX_RANK:
         raise UnsupportedOpError(
             "layers",
-            f"{draft.op} (node {draft.name!r}) must give (C, H, W) or (C,), batch aside",
+            f"{draft.op} (node {draft.name!r}) must give at most {MAX_RANK} axes, batch aside",
             got=shape,
-            fix="Values of other ranks aren't engine values yet",
         )
-    if min(shape) < 1:
+    if min(shape, default=1) < 1:
         raise ShapeError(
             "layers",
             f"{draft.op} (node {draft.name!r}) must leave at least one pixel",
@@ -67,6 +74,12 @@ def infer_layer(draft: Draft, inputs: Known, attrs: dict[str, Any]) -> tuple[Sha
 
 def _dtype(draft: Draft, inputs: Known) -> str:
     dtypes = {dtype for _, dtype in inputs.values()}
+    if draft.op in GENERAL and draft.op not in MOVES and not dtypes <= {"f32", "u1"}:
+        raise UnsupportedOpError(
+            "layers",
+            f"{draft.op} (node {draft.name!r}) needs floats",
+            got=", ".join(sorted(dtypes)),
+        )
     first = "f32" if len(dtypes) > 1 else dtypes.pop()
     if first == "u1" and not _keeps_bits(draft):
         first = "f32"

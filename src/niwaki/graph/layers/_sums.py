@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from niwaki.graph.functions import QONNX
 from niwaki.graph.layers._match import Matcher, reads
 from niwaki.graph.layers._terms import WEIGHTED, Term, read_term
 from niwaki.graph.layers._values import (
@@ -20,6 +21,7 @@ from niwaki.graph.layers._values import (
     constant,
     data,
     is_op,
+    operand,
     per_channel,
     rank_of,
     unsupported,
@@ -70,18 +72,65 @@ class Source:
     factor: Array | None = None
 
 
-@reads("Conv", "ConvInteger", "Gemm", "MatMul", "MatMulInteger", "Add", "Sub", "Sum", "Div")
-@reads("BatchNormalization")
+@reads("Conv", "ConvInteger", "MatMulInteger")
 def read_sum(matcher: Matcher, node: ir.Node) -> None:
     """Read a sum that no activation follows."""
     emit_sum(matcher, node, node.outputs[0], NONE)
 
 
-def is_sum(node: ir.Node | None) -> bool:
-    """Tell whether a node can end a sum: not so a product of two values that both change."""
-    if is_op(node, *_FACTORS) and node is not None:
-        return any(constant(value) is not None for value in node.inputs)
-    return is_op(node, *_SUMS, *WEIGHTED, "BatchNormalization")
+def is_sum(matcher: Matcher, node: ir.Node | None) -> bool:
+    """Tell whether a node can end a sum of images or features, with numbers per channel.
+
+    Not so a product of two values that both change, anything that repeats a value along an axis,
+    constants with a number per pixel, weights that change.
+    """
+    if node is None or node.domain or matcher.batch is None:
+        return False
+    if is_op(node, "Conv", "ConvInteger", "MatMulInteger"):
+        return True
+    if is_op(node, "Gemm", "MatMul"):
+        return _is_linear(matcher, node)
+    if is_op(node, "BatchNormalization"):
+        known = all(constant(value) is not None for value in node.inputs[1:5])
+        return known and is_inference(node) and len(matcher.shape(data(node), node)) in (1, 3)
+    if not is_op(node, *_SUMS, *_FACTORS):
+        return False
+    shape = matcher.shape(node.outputs[0], node)
+    constants = [constant(value) for value in node.inputs]
+    if is_op(node, *_FACTORS):
+        first, second = (found is not None for found in constants)
+        if first == second or (first and node.op_type == "Div"):
+            return False
+    return len(shape) in (1, 3) and all(
+        matcher.shape(data(node, i), node) == shape
+        if found is None
+        else per_channel(found, shape[0], len(shape) + 1) is not None
+        for i, found in enumerate(constants)
+    )
+
+
+def is_inference(node: ir.Node) -> bool:
+    """Tell whether a batch norm only scales and shifts."""
+    return not attribute(node, "training_mode", 0) and not any(
+        out.uses() or out.is_graph_output() for out in node.outputs[1:]
+    )
+
+
+def _is_linear(matcher: Matcher, node: ir.Node) -> bool:
+    """Tell whether a product of matrices is one of features with weights."""
+    x, weight = data(node), data(node, 1)
+    stored = constant(weight)
+    known = (
+        stored.ndim == 2
+        if stored is not None
+        else is_op(weight.producer(), "BipolarQuant", domain=QONNX)
+    )
+    bias = operand(node, 2)
+    if bias is not None:
+        outputs = matcher.shape(node.outputs[0], node)[-1]
+        found = constant(bias)
+        known = known and found is not None and per_channel(found, outputs, 2) is not None
+    return known and len(matcher.shape(x, node)) == 1 and not attribute(node, "transA", 0)
 
 
 def emit_sum(matcher: Matcher, root: ir.Node, output: ir.Value, activation: dict[str, Any]) -> None:
@@ -249,12 +298,7 @@ def _expand_factor(matcher: Matcher, node: ir.Node, factor: Array | None, parts:
         value = data(node, 1 if first is not None else 0)
         _leaf(matcher, value, _times(factor, parts.constant(known)), parts)
     else:
-        raise unsupported(
-            node,
-            "one constant operand with a number per channel",
-            got="two that depend on the input",
-            fix="Products of two activations (gates, attention) aren't engine layers yet",
-        )
+        raise AssertionError("is_sum lets no other factors in")
 
 
 def _leaf(matcher: Matcher, value: ir.Value, factor: Array | None, parts: Parts) -> None:
@@ -264,16 +308,10 @@ def _leaf(matcher: Matcher, value: ir.Value, factor: Array | None, parts: Parts)
         parts.add_bias(parts.constant(known), factor)
         return
     node = matcher.only_reader(value)
-    if is_sum(node) and node is not None and _is_whole(node, parts):
+    if node is not None and is_sum(matcher, node):
         _expand(matcher, node, factor, parts)
         return
     parts.values.append((value, factor))
-
-
-def _is_whole(node: ir.Node, parts: Parts) -> bool:
-    """Tell whether a node of the tree has its root's shape: nothing is broadcast in between."""
-    a, b = _sizes(node.outputs[0]), _sizes(parts.root.outputs[0])
-    return a is None or b is None or a[1:] == b[1:]
 
 
 def _pair(terms: list[Term]) -> list[tuple[Term | None, Term | None]]:

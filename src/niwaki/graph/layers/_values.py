@@ -59,6 +59,28 @@ def data(node: ir.Node, index: int = 0) -> ir.Value:
     return value
 
 
+def check_input_type(value: ir.Value) -> None:
+    """Check that an input of the Graph can be fed.
+
+    Raises:
+        UnsupportedOpError: It isn't float32, nor 8-bit integers that are dequantised first.
+    """
+    kind = value.dtype
+    if kind is None or kind == ir.DataType.FLOAT:
+        return
+    readers = [use.node for use in value.uses()]
+    if kind in (ir.DataType.UINT8, ir.DataType.INT8) and all(
+        is_op(node, "DequantizeLinear") for node in readers
+    ):
+        return
+    raise UnsupportedOpError(
+        "layers",
+        f"input {value.name!r} must be float32",
+        got=kind.name,
+        fix="Export the network without the conversion of its input",
+    )
+
+
 def is_op(node: ir.Node | None, *names: str, domain: str = "") -> bool:
     """Tell whether a node is one of these ops of one domain."""
     return node is not None and node.domain == domain and node.op_type in names
