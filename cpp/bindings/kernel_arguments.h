@@ -130,6 +130,7 @@ kernels::ActivationKind activation_kind(const std::string& name);
 
 void add_dense_adapters(Adapters& adapters);   // dense_conv_f32
 void add_conv_adapters(Adapters& adapters);    // pad_planes, conv_f32, conv_i16, conv_b1
+void add_cpo_adapters(Adapters& adapters);     // cpo_f32
 void add_linear_adapters(Adapters& adapters);  // linear, threshold
 void add_store_adapters(Adapters& adapters);   // epilogue, pool
 void add_sparse_adapters(Adapters& adapters);  // sparse_conv_f32, split_phases

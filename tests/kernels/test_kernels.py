@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, given, settings, strategies as st
 from niwaki import _core
 
 from . import (  # register their cases
+    cases_cpo as cases_cpo,
     cases_dense as cases_dense,
     cases_sparse as cases_sparse,
     cases_store as cases_store,
