@@ -198,3 +198,13 @@ def test_it_loads_no_torch():
         "assert 'torch' not in sys.modules and 'onnx' not in sys.modules\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_a_crop_without_scaling_keeps_pixels():
+    # 5 wide, 3 kept: one pixel goes on either side. 6 wide: one and a half would blur, so two go.
+    preprocess = make_preprocess((3, 3), [0.0], [1.0], crop=0.75)
+    for width, first in ((5, 1), (6, 2)):
+        pixels = np.arange(4 * width, dtype=np.uint8).reshape(4, width) * 9
+        top = 0 if round(0.5) == 0 else 1
+        want = pixels[top : top + 3, first : first + 3]
+        np.testing.assert_array_equal(fit_image(pixels, preprocess)[0], want)

@@ -283,5 +283,7 @@ def _resize(
     factor = crop * min(picture.width / width, picture.height / height)
     left = max(0.0, (picture.width - width * factor) / 2)
     top = max(0.0, (picture.height - height * factor) / 2)
+    if math.isclose(factor, 1.0, rel_tol=1e-9):  # pixels stay: half a pixel's shift would blur them
+        return picture.crop((round(left), round(top), round(left) + width, round(top) + height))
     box = (left, top, picture.width - left, picture.height - top)
     return picture.resize((width, height), method, box=box)

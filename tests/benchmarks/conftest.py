@@ -10,5 +10,5 @@ import pytest
 def _scripts(monkeypatch):
     monkeypatch.syspath_prepend(str(Path(__file__).parents[2] / "benchmarks"))
     yield
-    for name in ("networks",):
+    for name in ("networks", "bench_imagenet_sample", "_rows"):
         sys.modules.pop(name, None)

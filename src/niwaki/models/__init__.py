@@ -1,7 +1,8 @@
 """Networks by name, the user's own by file, and their weights.
 
 `names` and `create` read the registry: one file per family, which registers itself. `from_spec`
-takes what ``--model`` takes, `load_weights` what ``--weights`` takes.
+takes what ``--model`` takes, `load_weights` what ``--weights`` takes. `load_trained` makes networks
+with weights that others trained for ImageNet.
 """
 
 from niwaki.models._registry import (
@@ -15,4 +16,9 @@ from niwaki.models._registry import (
     register_model as register_model,
 )
 from niwaki.models._spec import from_spec as from_spec
+from niwaki.models._trained import (
+    Trained as Trained,
+    load_trained as load_trained,
+    trained_names as trained_names,
+)
 from niwaki.models._weights import load_weights as load_weights

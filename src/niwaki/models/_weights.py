@@ -39,6 +39,20 @@ def load_weights(module: nn.Module, path: str | Path) -> None:
     given = _read(path)
     if given and all(name.startswith("module.") for name in given):
         given = {name.removeprefix("module."): tensor for name, tensor in given.items()}
+    fill(module, given, where)
+
+
+def fill(module: nn.Module, given: dict[str, Tensor], where: str) -> None:
+    """Fill a module's parameters and buffers from named tensors; all or nothing.
+
+    Args:
+        module: What to fill, in place.
+        given: As the module's state dict; ``num_batches_tracked`` may be missing.
+        where: For messages.
+
+    Raises:
+        InputError, ShapeError, ValueDomainError: As `load_weights`.
+    """
     wanted = module.state_dict()
     _check_keys(where, set(given), set(wanted))
     for name, tensor in given.items():

@@ -1,0 +1,146 @@
+"""Photographs through trained ImageNet networks: answers and times beside ONNX Runtime.
+
+    NIWAKI_DATA=... python benchmarks/bench_imagenet_sample.py [--photographs 1000] [--out results]
+
+For each network that `niwaki.models.load_trained` knows: how often both engines give the same
+top-1 answer, how many are right, the largest difference of logits, and the time of one photograph.
+The pictures are mostly ImageNet's training images: their accuracies are none of ImageNet, they only
+show that the weights and the preprocessing are as the weights' givers meant them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import os
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+import torch
+from PIL import Image
+
+from _rows import RESULTS, Row, write_rows
+from niwaki import Engine, graph, models, targets
+from niwaki.capture import to_graph
+from niwaki.preprocess import apply_preprocess
+
+STATED = {
+    "mobilenet-v1-0.25-keras": 57.7,
+    "mobilenet-v1-0.5-uint8": 66.1,
+    "mobilenet-v2-uint8": 87.8,
+    "squeezenet-deep-compression": 61.7,
+}
+"""Top-1 on these photographs, per cent, as the page beside the weights states."""
+
+
+@dataclass
+class Comparison:
+    """Hold what running photographs through both engines gave."""
+
+    photographs: int = 0
+    same: int = 0
+    """Photographs with the same top-1 answer."""
+    correct: int = 0
+    """Photographs that the engine answers rightly."""
+    correct_peer: int = 0
+    largest: float = 0.0
+    """Largest |difference| of logits, over the photograph's largest |logit|."""
+
+
+def photographs(root: Path) -> Iterator[tuple[Image.Image, int]]:
+    """Yield each photograph, RGB, with its class 0..999."""
+    with np.load(root / "imagenet-sample" / "imagenet_sample_1000.npz") as archive:
+        jpeg, offsets, labels = archive["jpeg"], archive["offsets"], archive["label"]
+    for first, last, label in zip(offsets, offsets[1:], labels, strict=False):
+        yield Image.open(io.BytesIO(jpeg[first:last].tobytes())).convert("RGB"), int(label)
+
+
+def write_network(name: str, folder: Path) -> tuple[Path, models.Trained]:
+    """Write a trained network as ONNX; return the file and the network."""
+    trained = models.load_trained(name)
+    height, width = trained.preprocess["size"]
+    found, _ = to_graph(trained.model, torch.zeros(1, 3, height, width))
+    path = folder / f"{name}.onnx"
+    graph.save(found, path)
+    return path, trained
+
+
+def compare(
+    path: Path, trained: models.Trained, pictures: Iterator[tuple[Image.Image, int]]
+) -> Comparison:
+    """Run pictures through the engine and ONNX Runtime and hold the answers together."""
+    engine = Engine(path, threads=1)
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    session = onnxruntime.InferenceSession(path, options)
+    source = session.get_inputs()[0].name
+    found = Comparison()
+    for picture, label in pictures:
+        x = apply_preprocess(picture, trained.preprocess)
+        ours = np.asarray(engine(x))[0]
+        theirs = session.run(None, {source: x})[0][0]
+        found.photographs += 1
+        found.same += int(ours.argmax() == theirs.argmax())
+        found.correct += int(ours.argmax() - trained.first_class == label)
+        found.correct_peer += int(theirs.argmax() - trained.first_class == label)
+        gap = float(np.abs(ours - theirs).max() / np.abs(theirs).max())
+        found.largest = max(found.largest, gap)
+    return found
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--photographs", type=int, default=1000)
+    parser.add_argument("--networks", nargs="+", default=models.trained_names())
+    parser.add_argument("--runs", type=int, default=200)
+    parser.add_argument("--out", type=Path, default=RESULTS)
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    root = Path(os.environ["NIWAKI_DATA"])
+    rows: list[Row] = []
+    with tempfile.TemporaryDirectory() as folder:
+        for name in arguments.networks:
+            rows += measure(name, Path(folder), root, arguments.photographs, arguments.runs)
+    title = "Photographs through trained ImageNet networks"
+    print(write_rows("imagenet-sample", rows, title=title, folder=arguments.out))
+
+
+def measure(name: str, folder: Path, root: Path, count: int, runs: int) -> list[Row]:
+    """Return the rows of one network."""
+    path, trained = write_network(name, folder)
+    found = compare(path, trained, islice(photographs(root), count))
+    total = found.photographs
+    note = (
+        f"same top-1 on {found.same} of {total}; largest |difference| {found.largest:.1e} of the "
+        f"largest logit; stated {STATED[name]} %"
+    )
+    print(f"{name}: {found.correct} right, ONNX Runtime {found.correct_peer}; {note}", flush=True)
+    versions = targets.versions()
+    rows = [
+        Row(
+            f"{name}, top-1",
+            runner,
+            100 * right / total,
+            0.0,
+            total,
+            unit="%",
+            version=versions.get(runner, ""),
+            note=note,
+        )
+        for runner, right in (("niwaki", found.correct), ("onnxruntime", found.correct_peer))
+    ]
+    runners = [targets.engine_runner(path), targets.onnxruntime_runner(path)]
+    shape = "x".join(map(str, (1, 3, *trained.preprocess["size"])))
+    for runner, timing in targets.interleave(runners, runs=runs).items():
+        rows.append(Row.of(f"{name}, one photograph", runner, timing, shape=shape))
+        print(f"  {runner}: {timing}", flush=True)
+    return rows
+
+
+if __name__ == "__main__":
+    main()
