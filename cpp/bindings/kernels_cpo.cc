@@ -1,6 +1,8 @@
-// Adapters of the activation-sparse convolution: maps come in as planes, and are encoded here.
+// Adapters of the activation-sparse convolution (maps come in as planes, and are encoded here) and
+// of its baseline, im2col.
 #include "bindings/kernel_arguments.h"
 #include "cpo_f32/cpo_f32.h"
+#include "im2col_f32/im2col_f32.h"
 
 namespace niwaki {
 namespace {
@@ -171,6 +173,67 @@ nb::object store(const KernelEntry& entry, const Arguments& arguments, const Run
   return output.to_numpy({args.channels, pixels});
 }
 
+// (taps, kPanelPixels): runs (from, first, count) as int64.
+nb::object lower(const KernelEntry& entry, const Arguments& arguments, const Run& run) {
+  const auto input = arguments.array<float>("input", 1);
+  const auto taps = arguments.array<std::int32_t>("taps", 1);
+  const auto given = arguments.array<std::int64_t>("runs", 2);
+  const std::int64_t step = size_of(arguments, "step", 1);
+  require(given.shape[1] == 3, "runs must be (from, first, count)");
+  std::vector<PixelRun> runs;
+  for (std::size_t r = 0; r + 3 <= given.data.size(); r += 3) {
+    const PixelRun one = {given.data[r], given.data[r + 1], given.data[r + 2]};
+    require(one.from >= 0 && one.from < kMost && one.first >= 0 && one.count >= 1 &&
+                one.first < kPanelPixels && one.count <= kPanelPixels - one.first,
+            "runs must lie in the panel");
+    for (const std::int32_t tap : taps.data) {
+      require(tap >= 0 && tap + one.from + (one.count - 1) * step < input.size(),
+              "runs must lie in the input");
+    }
+    runs.push_back(one);
+  }
+  Output<float> output(taps.size() * kPanelPixels);
+  niwaki::run_kernel<Im2colF32>(entry,
+                                {input.data.data(), taps.data.data(), taps.size(), runs.data(),
+                                 static_cast<std::int64_t>(runs.size()), step, output.data()},
+                                run);
+  return output.to_numpy({taps.size(), kPanelPixels});
+}
+
+// One panel (taps, kPanelPixels) of an output of `size` pixels, of which it has the last ones.
+nb::object gemm(const KernelEntry& entry, const Arguments& arguments, const Run& run) {
+  const auto panel = arguments.array<float>("panel", 2);
+  const auto weights = arguments.array<float>("weights", 3);
+  GemmF32Args args = {};
+  args.outputs = size_of(arguments, "outputs", 1);
+  const std::int64_t pixels = size_of(arguments, "size", 1);
+  args.first_pixel = (pixels - 1) / kPanelPixels * kPanelPixels;
+  require(panel.shape[1] == kPanelPixels, "the panel must be (taps, kPanelPixels)");
+  require(weights.shape[0] == (args.outputs + kGemmOutputs - 1) / kGemmOutputs &&
+              weights.shape[1] == panel.shape[0] && weights.shape[2] == kGemmOutputs,
+          "weights must be (blocks, taps, kGemmOutputs)");
+  const auto bias = arguments.array<float>("bias", 1);
+  auto residual = arguments.array<float>("residual", 2);
+  require(bias.size() == args.outputs, "bias must have a value per output");
+  require(residual.shape[0] == args.outputs && residual.shape[1] == pixels,
+          "residual must have the output's shape");
+  residual.data.resize(residual.data.size() + kPixelBlock);  // a vector is read to its end
+  Output<float> output(args.outputs * pixels);
+  std::fill(output.data(), output.data() + args.outputs * pixels, 0.0F);
+  args.panel = panel.data.data();
+  args.tap_count = panel.shape[0];
+  args.weights = weights.data.data();
+  args.output = output.data();
+  args.output_plane = pixels;
+  args.bias = bias.data.data();
+  args.residual = residual.data.data();
+  args.store.residual_plane = pixels;
+  args.store.activation.kind = activation_kind("relu");
+  args.store.pixels = pixels;
+  niwaki::run_kernel<GemmF32>(entry, args, run);
+  return output.to_numpy({args.outputs, pixels});
+}
+
 }  // namespace
 
 void add_cpo_adapters(Adapters& adapters) {
@@ -179,6 +242,8 @@ void add_cpo_adapters(Adapters& adapters) {
   adapters[CpoMultiplyF32::name] = multiply<CpoMultiplyF32, CpoEncodeF32>;
   adapters[CpsMultiplyF32::name] = multiply<CpsMultiplyF32, CpsEncodeF32>;
   adapters[CpoStoreF32::name] = store;
+  adapters[Im2colF32::name] = lower;
+  adapters[GemmF32::name] = gemm;
 }
 
 }  // namespace niwaki

@@ -1,4 +1,4 @@
-"""Random arguments for the activation-sparse convolution: see cases.py."""
+"""Random arguments for the activation-sparse convolution and im2col: see cases.py."""
 
 from __future__ import annotations
 
@@ -54,4 +54,33 @@ def store(draw: Any, rng: np.random.Generator, op: str) -> Case:
     if draw(st.booleans()):
         values |= {"bias": floats(rng, channels), "residual": floats(rng, channels, rows * row)}
     rest = {"channels": channels, "row": row}
+    return values | rest, {key: abs(value) for key, value in values.items()} | rest
+
+
+PANEL = 48
+"""Pixels of a panel: im2col_f32.h, kPanelPixels."""
+
+
+@case("Im2colF32")
+def lower(draw: Any, rng: np.random.Generator, op: str) -> Case:
+    cuts = sorted(draw(st.sets(st.integers(1, PANEL - 1), max_size=4)))
+    ends = list(zip([0, *cuts], [*cuts, PANEL], strict=True))
+    step = draw(st.integers(1, 3))
+    taps = rng.integers(0, 50, draw(st.sampled_from([1, 2, 9])), np.int32)
+    runs = np.array([(rng.integers(0, 40), a, b - a) for a, b in ends], np.int64)
+    x = floats(rng, 50 + 40 + PANEL * step)
+    return {"input": x, "taps": taps, "runs": runs, "step": step}, None
+
+
+@case("GemmF32")
+def gemm(draw: Any, rng: np.random.Generator, op: str) -> Case:
+    outputs, size = draw(st.sampled_from([1, 3, 4, 7, 8, 9, 17])), draw(st.integers(1, 150))
+    taps = draw(st.sampled_from([1, 2, 27, 64]))
+    values = {
+        "panel": floats(rng, taps, PANEL),
+        "weights": floats(rng, -(-outputs // 8), taps, 8),
+        "bias": floats(rng, outputs),
+        "residual": floats(rng, outputs, size),
+    }
+    rest = {"outputs": outputs, "size": size}
     return values | rest, {key: abs(value) for key, value in values.items()} | rest
