@@ -377,6 +377,7 @@ void bind_convolution(nb::module_& m) {
       },
       nb::arg("choices"), nb::arg("arguments"),
       "Return algorithm, tuning and reason for a layer named `layer`.");
+  m.def("cpu_name", &cpu_name, "Return the processor's name as a file's choices give it.");
   m.def(
       "convolution_bands",
       [](const std::string& name, const nb::kwargs& arguments) {

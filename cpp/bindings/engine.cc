@@ -177,14 +177,8 @@ void bind_engine(nb::module_& m) {
           nb::arg("data"), nb::arg("name"), nb::arg("threads"), nb::arg("isa"), nb::arg("kernels"),
           nb::arg("choices") = "", nb::arg("pin") = false, nb::arg("tune_ms") = 0.0,
           nb::arg("on_tune") = nb::none())
-      .def_prop_ro("measured",
-                   [](const Engine& engine) {
-                     nb::dict found;
-                     for (const auto& [key, times] : engine.measured()) {
-                       found[text(key)] = times_list(times);
-                     }
-                     return found;
-                   })
+      .def_prop_ro("measured", [](const Engine& engine) { return times_dict(engine.measured()); })
+      .def_prop_ro("used", [](const Engine& engine) { return times_dict(engine.used()); })
       .def_prop_ro("threads", &Engine::threads)
       .def_prop_ro("isa", &Engine::isa)
       .def_prop_ro("memory_bytes", &Engine::memory_bytes)

@@ -22,4 +22,10 @@ nb::list times_list(const std::vector<Measured>& times) {
   return result;
 }
 
+nb::dict times_dict(const std::map<std::string, std::vector<Measured>>& times) {
+  nb::dict result;
+  for (const auto& [key, rows] : times) result[key.c_str()] = times_list(rows);
+  return result;
+}
+
 }  // namespace niwaki

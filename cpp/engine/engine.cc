@@ -64,6 +64,7 @@ Engine::Engine(Container container, const EngineOptions& options)
   chunked_.schedule = batch_schedule(program_);
   chunked_.plan = plan_memory(program_, chunked_.schedule);
   choice_.set_threads(options.threads);
+  if (program_.choices.kind() != Json::Kind::kNull) chooser_.remember(program_.choices);
   chooser_.tune_ms = options.tune_ms;
   chooser_.on_tune = options.on_tune;
   chooser_.pool = &pool_;

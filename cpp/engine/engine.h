@@ -67,6 +67,8 @@ class Engine {
   const std::map<std::string, std::vector<Measured>>& measured() const {
     return chooser_.measured();
   }
+  // The times that decided, whether known before or measured.
+  const std::map<std::string, std::vector<Measured>>& used() const { return chooser_.used(); }
 
  private:
   class Lease;

@@ -57,6 +57,9 @@ class Reader {
         fail("an output must be produced by a layer", concat("value ", id));
       }
     }
+    if (const Json* source = json_.find("source")) {
+      if (const Json* choices = source->find("choices")) program_.choices = *choices;
+    }
   }
 
  private:

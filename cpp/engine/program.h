@@ -84,6 +84,7 @@ struct Program {
   std::vector<Tensor> tensors;
   std::vector<Layer> layers;
   std::vector<int> inputs, outputs;
+  Json choices;                      // times that the file remembers (Chooser::remember), or null
   std::vector<ValueLayout> layouts;  // by value id; chosen when all is read (layouts.h)
 };
 

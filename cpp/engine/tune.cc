@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
+#include <fstream>
 
 #include "engine/error.h"
-#include "engine/json.h"
 #include "engine/text.h"
 
 namespace niwaki {
@@ -62,6 +62,17 @@ bool is_blocks_of_four(const conv::Problem& problem) {
   return true;
 }
 
+std::map<std::string, std::vector<Measured>> read_problems(const Json& json) {
+  std::map<std::string, std::vector<Measured>> problems;
+  for (size_t i = 0; i < json.keys().size(); ++i) {
+    const Json& rows = json.array()[i];
+    if (!rows.is_array()) refuse("a problem must have an array of times", rows.describe());
+    auto& times = problems[json.keys()[i]];
+    for (const Json& row : rows.array()) times.push_back(read_row(row));
+  }
+  return problems;
+}
+
 std::string ms_text(double ms) {
   char text[32];
   std::snprintf(text, sizeof text, "%.3g ms", ms);
@@ -95,6 +106,18 @@ conv::Choice fastest(const std::vector<Measured>& times, const conv::Problem& pr
 }
 
 }  // namespace
+
+std::string cpu_name() {
+  std::ifstream info("/proc/cpuinfo");
+  for (std::string line; std::getline(info, line);) {
+    const size_t colon = line.find(':');
+    if (line.rfind("model name", 0) != 0 || colon == std::string::npos) continue;
+    const size_t begin = line.find_first_not_of(" \t", colon + 1);
+    const size_t end = line.find_last_not_of(" \t");
+    return begin == std::string::npos ? "" : line.substr(begin, end - begin + 1);
+  }
+  return "";
+}
 
 int density_step(double density) {
   constexpr int kLast = 80;
@@ -132,13 +155,18 @@ Chooser::Chooser(std::string_view choices) {
     }
   }
   if (const Json* problems = part("problems")) {
-    for (size_t i = 0; i < problems->keys().size(); ++i) {
-      const Json& rows = problems->array()[i];
-      if (!rows.is_array()) refuse("a problem must have an array of times", rows.describe());
-      auto& times = problems_[problems->keys()[i]];
-      for (const Json& row : rows.array()) times.push_back(read_row(row));
-    }
+    problems_ = read_problems(*problems);
   }
+}
+
+void Chooser::remember(const Json& json) {
+  const Json* cpu = json.find("cpu");
+  const Json* problems = json.find("problems");
+  if (cpu == nullptr || !cpu->is_string() || problems == nullptr || !problems->is_object()) {
+    refuse("remembered choices must hold a cpu's name and problems", json.describe());
+  }
+  auto read = read_problems(*problems);
+  if (!cpu->string().empty() && cpu->string() == cpu_name()) problems_.merge(read);
 }
 
 const std::vector<Measured>* Chooser::find(const std::string& base, int step, int tolerance) const {
@@ -185,7 +213,10 @@ conv::Choice Chooser::choose(const std::string& layer, const conv::Problem& prob
   if (times != nullptr) {
     conv::Choice choice = fastest(*times, problem);
     choice.reason = reason_of(how, *times);
-    if (choice.row != nullptr) return choice;
+    if (choice.row != nullptr) {
+      used_[key] = *times;
+      return choice;
+    }
   }
   return conv::choose_by_estimate(problem);
 }

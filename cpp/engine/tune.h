@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "engine/conv/conv.h"
+#include "engine/json.h"
 #include "engine/thread_pool.h"
 
 namespace niwaki {
@@ -35,6 +36,9 @@ int density_step(double density);
 std::vector<Measured> time_problem(const conv::Problem& problem, ThreadPool& pool,
                                    double milliseconds);
 
+// This processor's name as the system gives it; "" where it doesn't.
+std::string cpu_name();
+
 // How an engine's convolutions are chosen while it is built.
 class Chooser {
  public:
@@ -43,6 +47,10 @@ class Chooser {
   //    "problems": {key: [{"algorithm": .., "tuning": {..}, "ms": ..}, ..]}}
   // Throws Error (kFormat, kRegistry).
   explicit Chooser(std::string_view choices);
+
+  // Times that a file remembers: {"cpu": name, "problems": {key: [..]}}, as `problems` above. Taken
+  // where this is that processor; what is known already stays. Throws Error (kFormat).
+  void remember(const Json& json);
 
   // A layer by name first (Error kUnsupportedOp where the algorithm doesn't apply), then what was
   // measured at the same step of density, then (where `tune_ms` > 0) what is measured now, then
@@ -53,6 +61,9 @@ class Chooser {
   ThreadPool* pool = nullptr;  // to measure with
   std::function<void(const std::string& layer)> on_tune;  // before a layer is measured
 
+  // The times that decided, by key, whether known before or measured now.
+  const std::map<std::string, std::vector<Measured>>& used() const { return used_; }
+
   // What was measured, by key.
   const std::map<std::string, std::vector<Measured>>& measured() const { return measured_; }
 
@@ -62,6 +73,7 @@ class Chooser {
   std::map<std::string, Measured> layers_;
   std::map<std::string, std::vector<Measured>> problems_;
   std::map<std::string, std::vector<Measured>> measured_;
+  std::map<std::string, std::vector<Measured>> used_;
 };
 
 // How many steps of density a measured problem may be away from the one it decides for.

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from niwaki.cli._app import AsJson, Plugins, app, echo, emit_json
+from niwaki.cli._app import AsJson, Plugins, Threads, app, echo, emit_json
+from niwaki.cli._output import progress_bar
 from niwaki.cli._target import InputShape, parse_shape
 from niwaki.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from niwaki.runtime import Program
 
 
 @app.command()
@@ -19,20 +25,44 @@ def compile(
         Path | None, typer.Option(help="The file to write; MODEL.nwk when left out.")
     ] = None,
     input_shape: InputShape = None,
+    tune: Annotated[
+        bool,
+        typer.Option(
+            "--tune/--no-tune",
+            help="Measure which algorithm runs each convolution fastest here, and note it in the "
+            "file and in this machine's cost table.",
+        ),
+    ] = True,
+    threads: Threads = 1,
     as_json: AsJson = False,
     plugin: Plugins = None,
 ) -> None:
-    """Compile an ONNX file into a packed .nwk file."""
+    """Compile an ONNX file into a packed .nwk file, tuned for this machine."""
     path = out if out is not None else source.with_suffix(".nwk")
-    found = compile_file(source, path, input_shape=parse_shape(input_shape))
+    with progress_bar() as progress:
+        found = compile_file(
+            source,
+            path,
+            input_shape=parse_shape(input_shape),
+            tune=tune,
+            threads=threads,
+            progress=progress,
+        )
     if as_json:
         emit_json(found)
-    else:
-        echo(f"{path}: {found['layers']} layers, {found['bytes']} bytes")
+        return
+    tuned = f", {found['measured']} of {found['tuned']} kinds of layer measured" if tune else ""
+    echo(f"{path}: {found['layers']} layers, {found['bytes']} bytes{tuned}")
 
 
 def compile_file(
-    source: Path, path: Path, *, input_shape: tuple[int, int, int] | None = None
+    source: Path,
+    path: Path,
+    *,
+    input_shape: tuple[int, int, int] | None = None,
+    tune: bool = False,
+    threads: int = 1,
+    progress: Callable[[str, float], None] = lambda label, share: None,
 ) -> dict[str, object]:
     """Write the packed form of an ONNX file.
 
@@ -40,9 +70,14 @@ def compile_file(
         source: The ``.onnx`` file.
         path: The ``.nwk`` file to write.
         input_shape: (C, H, W) where the file leaves height or width open.
+        tune: Measure the convolutions that this machine's cost table doesn't know, and note in the
+            file what decided: an engine on a processor of this name starts with it.
+        threads: Threads that the tuning is for.
+        progress: Called with what is being done and the share that is done, in [0, 1].
 
     Returns:
-        ``source``, ``out``, ``layers`` (number), ``bytes``, ``form``.
+        ``source``, ``out``, ``layers`` (number), ``bytes``, ``form``, ``tuned`` (kinds of layer
+        whose times are noted), ``measured`` (those measured now).
 
     Raises:
         InputError: The source is missing or isn't ``.onnx``, or the output can't be written.
@@ -56,7 +91,12 @@ def compile_file(
     _files.check_parent(path)
     if path.is_dir():
         raise InputError("compile", "the output must be a file, not a folder", got=path)
+    progress("reading the network", 0.0)
     program = compile_graph(graph.load(source), input_shape=input_shape, name=source.stem)
+    counts = (0, 0)
+    if tune:
+        counts = _tune(program, threads, progress)
+    progress("writing", 1.0)
     path.parent.mkdir(parents=True, exist_ok=True)
     nwk.write(path, program)
     return {
@@ -65,4 +105,24 @@ def compile_file(
         "form": program.header["form"],
         "layers": len(program.layers),
         "bytes": path.stat().st_size,
+        "tuned": counts[0],
+        "measured": counts[1],
     }
+
+
+def _tune(
+    program: Program, threads: int, progress: Callable[[str, float], None]
+) -> tuple[int, int]:
+    """Note in the program what its convolutions take; return how many kinds, how many new."""
+    from niwaki.runtime import Engine
+
+    places = {layer["name"]: index for index, layer in enumerate(program.layers)}
+    count = max(1, len(program.layers))
+    measured: list[str] = []
+
+    def told(layer: str) -> None:
+        measured.append(layer)
+        progress(f"tuning {layer}", 0.1 + 0.9 * places.get(layer, 0) / count)
+
+    engine = Engine(program, threads=threads, tune=True, on_tune=told)
+    return len(engine.remember_choices().get("problems", {})), len(measured)

@@ -62,3 +62,13 @@ def _choice(layer: str, choice: Any) -> dict[str, Any]:
 
 def _row(time: Measured) -> dict[str, Any]:
     return {"algorithm": time.algorithm, "tuning": dict(time.tuning), "ms": time.ms}
+
+
+def remembered(used: Mapping[str, list[dict[str, Any]]]) -> dict[str, Any]:
+    """Return times in the form in which a ``.nwk`` file remembers them (`source.choices`)."""
+    if not used or not _core.cpu_name():
+        return {}
+    rows = {
+        key: [{**row, "ms": round(row["ms"], 6)} for row in times] for key, times in used.items()
+    }
+    return {"cpu": _core.cpu_name(), "problems": rows}

@@ -18,7 +18,7 @@ from niwaki.formats.bit_planes import pack_channels, unpack_channels, words_per_
 from niwaki.runtime import nwk
 from niwaki.runtime._check_header import check_header
 from niwaki.runtime._inputs import check_inputs
-from niwaki.runtime._tune import TUNE_MS, choices_text, keep
+from niwaki.runtime._tune import TUNE_MS, choices_text, keep, remembered
 from niwaki.runtime.info import KernelInfo, LayerInfo
 from niwaki.runtime.program import TENSOR_DTYPES, Program
 
@@ -246,6 +246,20 @@ class Engine:
                 )
             )
         return infos
+
+    def remember_choices(self) -> dict[str, Any]:
+        """Note in the program which times decided here; `nwk.write` then keeps them in the file.
+
+        An engine on a processor of the same name starts with them (docs/choice.md).
+
+        Returns:
+            What was noted: `cpu` and `problems` (key -> times); {} where nothing was measured.
+        """
+        choices = remembered(self._core.used)
+        source = dict(self.program.header.get("source", {}))
+        source.pop("choices", None)
+        self.program.header["source"] = {**source, "choices": choices} if choices else source
+        return choices
 
     def _run(self, x: Images, ids: Sequence[int]) -> dict[int, NDArray[Any]]:
         inputs = check_inputs(self.program, x)

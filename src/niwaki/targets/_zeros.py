@@ -127,8 +127,18 @@ def study_zeros(
     facts: list[tuple[float, dict[str, int], int]] = []
     with tempfile.TemporaryDirectory(prefix="niwaki-zeros-") as folder:
         for index, sparsity in enumerate(wanted):
-            progress(f"pruning and tuning {100 * sparsity:g} %", 0.5 * index / len(wanted))
-            engine, counts, size = _prepare(program, sparsity, structure, threads, Path(folder))
+            begin = 0.5 * index / len(wanted)
+            progress(f"pruning to {100 * sparsity:g} %", begin)
+            pruned = prune(program, sparsity, structure=structure)
+            places = {
+                layer["name"]: i / len(pruned.layers) for i, layer in enumerate(pruned.layers)
+            }
+
+            def tuning(layer: str, at: dict[str, float] = places, begin: float = begin) -> None:
+                share = at.get(layer, 0.0) / len(wanted)
+                progress(f"tuning {layer}", begin + 0.5 * share)
+
+            engine, counts, size = _prepare(pruned, sparsity, threads, Path(folder), tuning)
             facts.append((sparsity, counts, size))
             runner = engine_runner(engine, x, threads=threads)
             runners.append(dataclasses.replace(runner, name=_label(sparsity)))
@@ -225,15 +235,15 @@ def _compile(path: Path, input_shape: tuple[int, int, int] | None) -> Program:
 
 
 def _prepare(
-    program: Program, sparsity: float, structure: str, threads: int, folder: Path
+    pruned: Program, sparsity: float, threads: int, folder: Path, tuning: Callable[[str], None]
 ) -> tuple[Any, dict[str, int], int]:
-    """Return the engine of one level, what it multiplies, and its file's size."""
+    """Return the tuned engine of one level, what it multiplies, and its file's size."""
     from niwaki.runtime import Engine, nwk
 
-    pruned = prune(program, sparsity, structure=structure)
     file = folder / f"{sparsity:g}.nwk"
     nwk.write(file, pruned)
-    return Engine(file, threads=threads), total(work(pruned)), file.stat().st_size
+    engine = Engine(file, threads=threads, tune=True, on_tune=tuning)
+    return engine, total(work(pruned)), file.stat().st_size
 
 
 def _peers(path: Path, x: Any, threads: int, left_out: list[str]) -> list[Runner]:
