@@ -76,40 +76,40 @@ def _conv(density: float, *, integer: bool) -> Case:
     return Case(f"{shape}, {1 - density:.0%} zeros", sparse, count * CHANNELS * pixels)
 
 
-def _sparse_conv(density: float) -> Case:
-    """Return the padded-plane kernel's case: blocks of 64 input channels, outputs by length."""
+def _sparse_conv(density: float, rows: int = 1) -> Case:
+    """Return the padded-plane kernels' case: blocks of 64 input channels, segments by length."""
     row = SIDE + 2  # a multiple of 8: taps above and below are aligned
-    plane, end = row * (SIDE + 1), SIDE * row
-    taps = [
-        (c, c * plane + i * row + j) for c in range(CHANNELS) for i in range(3) for j in range(3)
-    ]
+    plane, end, units = row * (SIDE + 1), SIDE * row, CHANNELS // rows
+    taps = [c * plane + i * row + j for c in range(CHANNELS) for i in range(3) for j in range(3)]
     keep = round(density * len(taps))
-    chosen = [np.sort(RNG.choice(len(taps), keep, replace=False)) for _ in range(CHANNELS)]
+    chosen = [np.sort(RNG.choice(len(taps), keep, replace=False)) for _ in range(units)]
     segments, offsets = [], []
-    for block in range(0, CHANNELS, 64):
+    for first in range(0, len(taps), 64 * 9):
         cuts = []
-        for output, own in enumerate(chosen):
-            here = own[(own >= block * 9) & (own < (block + 64) * 9)]
-            flags = int(own[0] >= block * 9) + 2 * int(own[-1] < (block + 64) * 9)
-            # Every block has taps of every output at these densities.
-            cuts.append((len(here), output, flags, here))
-        for length, output, flags, here in sorted(cuts, key=lambda cut: cut[:2]):
-            segments.append((output, length, flags))
-            offsets.extend(taps[k][1] for k in here)
+        for unit, own in enumerate(chosen):
+            here = own[(own >= first) & (own < first + 64 * 9)]
+            # Every block of channels has taps of every unit at these densities.
+            flags = int(own[0] >= first) + 2 * int(own[-1] < first + 64 * 9)
+            cuts.append((len(here), unit, flags, here))
+        for length, unit, flags, here in sorted(cuts, key=lambda cut: cut[:2]):
+            segments.append((unit, length, flags))
+            offsets.extend(taps[k] for k in here)
     arguments = {
         "input": _floats(1, CHANNELS * plane + 4 * row + end),
         "offsets": np.array(offsets, np.int32),
-        "values": _floats(len(offsets)),
+        "values": _floats(len(offsets)) if rows == 1 else _floats(len(offsets), rows),
         "segments": np.array(segments, np.int32),
         "outputs": CHANNELS,
         "begin": 0,
         "end": end,
-        "tile": 7,
+        "tile": 7 if rows == 1 else 4,
         "bias": _floats(CHANNELS),
         "activation": 1,
         **dict.fromkeys(("alpha", "beta", "lo", "hi"), 0),
     }
     shape = f"3x3, {CHANNELS} to {CHANNELS}, {SIDE}x{SIDE}, {1 - density:.0%} zeros"
+    if rows > 1:
+        shape += f" in {rows}x1 blocks"
     return Case(shape, arguments, keep * CHANNELS * SIDE * SIDE)
 
 
@@ -208,6 +208,7 @@ def cases() -> dict[str, list[Case]]:
     densities = (0.02, 0.1)
     found = {op: [case] for op, case in (_binary() | _planes()).items()}
     found["SparseConvF32"] = [_sparse_conv(d) for d in densities]
+    found["SparseConv4F32"] = [_sparse_conv(d, rows=4) for d in densities]
     found["SplitPhasesF32"] = [_split_phases()]
     for suffix, integer in (("F32", False), ("I16", True)):
         found[f"ConvDense{suffix}"] = [_conv(1, integer=integer)]

@@ -30,10 +30,10 @@ std::vector<SparseSegment> segments_of(const Arguments& arguments, std::int64_t 
   std::vector<int> state(static_cast<std::size_t>(units), 0);  // the flags that have been met
   for (std::size_t s = 0; s < array.data.size(); s += 3) {
     const SparseSegment segment{array.data[s], array.data[s + 1], array.data[s + 2]};
-    require(segment.output >= 0 && segment.output < units && segment.taps >= 0 &&
-                segment.flags >= 0 && segment.flags <= 3,
+    require(segment.unit >= 0 && segment.unit < units && segment.taps >= 0 && segment.flags >= 0 &&
+                segment.flags <= 3,
             "a segment must be of an output, with taps and flags");
-    int& met = state[static_cast<std::size_t>(segment.output)];
+    int& met = state[static_cast<std::size_t>(segment.unit)];
     const bool starts = (segment.flags & kSegmentStarts) != 0;
     require(starts == (met == 0) && (met & kSegmentFinishes) == 0,
             "an output's first segment must start it, and its last one finish it");
@@ -114,6 +114,17 @@ nb::object sparse_conv_f32(const KernelEntry& entry, const Arguments& arguments,
       [&](std::size_t e, std::int32_t offset) { return SparseTap{offset, values.data[e]}; });
 }
 
+nb::object sparse_conv4_f32(const KernelEntry& entry, const Arguments& arguments, const Run& run) {
+  const auto values = arguments.array<float>("values", 2);
+  require(values.shape[1] == 4, "values must be (taps, 4)");
+  return sparse_conv<SparseConv4F32, SparseTap4>(
+      entry, arguments, run, (arguments.integer("outputs") + 3) / 4, values.shape[0],
+      [&](std::size_t e, std::int32_t offset) {
+        const float* v = values.data.data() + 4 * e;
+        return SparseTap4{offset, {v[0], v[1], v[2], v[3]}};
+      });
+}
+
 nb::object split_phases(const KernelEntry& entry, const Arguments& arguments, const Run& run) {
   const auto x = arguments.array<float>("x", 3);
   const auto firsts = arguments.array<std::int64_t>("planes", 2);  // first_y, first_x, rows
@@ -151,6 +162,7 @@ nb::object split_phases(const KernelEntry& entry, const Arguments& arguments, co
 
 void add_sparse_adapters(Adapters& adapters) {
   adapters[SparseConvF32::name] = sparse_conv_f32;
+  adapters[SparseConv4F32::name] = sparse_conv4_f32;
   adapters[SplitPhasesF32::name] = split_phases;
 }
 

@@ -55,18 +55,20 @@ def absolute(arguments: Arguments) -> Arguments:
     return found | {"activation": 0}
 
 
-@case("SparseConvF32")
+@case("SparseConvF32", "SparseConv4F32")
 def sparse_conv(draw: Any, rng: np.random.Generator, op: str) -> Case:
     images, outputs = draw(st.integers(1, 5)), draw(st.integers(0, 9))
     begin = draw(st.sampled_from([0, 0, 5, 16, 33]))
     end = begin + draw(AWKWARD | st.integers(1, 500))
     room = 60
-    segments = draw_segments(rng, outputs, draw(st.integers(1, 3)))
+    fours = op == "SparseConv4F32"
+    units = -(-outputs // 4) if fours else outputs
+    segments = draw_segments(rng, units, draw(st.integers(1, 3)))
     taps = int(segments[:, 1].sum())
     arguments = {
         "input": floats(rng, images, room + end + 16),
         "offsets": rng.integers(0, room, taps, np.int32, endpoint=True),
-        "values": floats(rng, taps),
+        "values": floats(rng, taps, 4) if fours else floats(rng, taps),
         "segments": segments,
         "outputs": outputs,
         "begin": begin,

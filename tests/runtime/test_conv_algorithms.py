@@ -77,7 +77,10 @@ def problems(draw):
         inputs, outputs = min(inputs, 8), min(outputs, 7)
     density = draw(st.sampled_from([0.0, 0.1, 0.3, 1.0]))
     shape = (outputs * groups, inputs, *kernel)
-    weight = (rng.normal(size=shape) * (rng.random(shape) < density)).astype(np.float32)
+    kept = rng.random(shape) < density
+    if draw(st.booleans()):  # zeros in blocks of four outputs
+        kept = np.repeat(kept[::4], 4, axis=0)[: shape[0]]
+    weight = (rng.normal(size=shape) * kept).astype(np.float32)
     images = draw(st.integers(1, 3))
     x = rng.normal(size=(images, inputs * groups, *size)).astype(np.float32)
     kind = draw(st.sampled_from(list(ACTIVATIONS)))

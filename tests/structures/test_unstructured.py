@@ -99,4 +99,4 @@ def test_bad_values_are_refused():
 def test_density_has_no_floating_point_dust():
     assert structures.density_of(0.98) == 0.02
     assert structures.density_of(1.0) == 0.0
-    assert structures.names() == ["unstructured"]
+    assert structures.names() == ["block", "unstructured"]

@@ -5,5 +5,8 @@ namespace niwaki::kernels {
 void sparse_conv_f32_f32_f32_arm_neon(const SparseConvF32Args& args) {
   run_sparse_conv<simd::Neon>(args);
 }
+void sparse_conv4_f32_f32_f32_arm_neon(const SparseConv4F32Args& args) {
+  run_sparse_conv<simd::Neon>(args);
+}
 
 }  // namespace niwaki::kernels

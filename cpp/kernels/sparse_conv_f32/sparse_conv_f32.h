@@ -1,4 +1,5 @@
 // Sparse float convolution on padded planes: the non-zeros are a stream, pixels lie in registers.
+// SparseConvF32 takes any non-zeros, SparseConv4F32 those that come in blocks of four outputs.
 //
 //   output[n][o][p] = act(bias[o] + residual[n][o][p]
 //                         + sum over the taps of o of value * input[n * input_image + offset + p])
@@ -7,7 +8,8 @@
 // (common/store.h). The offset of tap (c, i, j) is c * plane + (i * dilation_h - pad_top) * row +
 // j * dilation_w - pad_left; it may be negative.
 //
-// Taps are cut into segments: a segment is a run of taps of one output channel. A tile of pixels
+// Taps are cut into segments: a segment is a run of taps of one unit, an output channel or a block
+// of four. A tile of pixels
 // walks all segments in order; its sums stay in registers within a segment, and wait in `output`
 // from one segment of an output to its next. So a stream that is sorted by blocks of input channels
 // first, then by output, works on activations that stay in the L1 cache; and as the sum of an
@@ -36,13 +38,20 @@ struct SparseTap {
   float value;
 };
 
+// Four output channels, 4 * unit to 4 * unit + 3, that share their positions: each loaded vector of
+// activations then feeds four multiply-adds, which removes the bound that loads are.
+struct SparseTap4 {
+  std::int32_t offset;
+  float values[4];  // 0 behind the last output
+};
+
 inline constexpr std::int32_t kSegmentStarts = 1;
 inline constexpr std::int32_t kSegmentFinishes = 2;
 
 struct SparseSegment {
-  std::int32_t output;  // channel
-  std::int32_t taps;    // how many of the stream
-  std::int32_t flags;   // kSegmentStarts | kSegmentFinishes
+  std::int32_t unit;   // output channel, or block of four of them
+  std::int32_t taps;   // how many of the stream
+  std::int32_t flags;  // kSegmentStarts | kSegmentFinishes
 };
 
 template <class Tap>
@@ -63,6 +72,9 @@ struct SparseConvArgs {
 
 using SparseConvF32Args = SparseConvArgs<SparseTap>;
 
+using SparseConv4F32Args = SparseConvArgs<SparseTap4>;
+
 NIWAKI_OP(SparseConvF32, SparseConvF32Args);
+NIWAKI_OP(SparseConv4F32, SparseConv4F32Args);
 
 }  // namespace niwaki::kernels

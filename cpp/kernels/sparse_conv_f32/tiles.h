@@ -15,9 +15,16 @@ namespace {
 
 constexpr int kMostImages = 3;
 
-// All registers but one for the value and one for what a store needs; beyond 14 nothing is won.
-template <class S>
-constexpr int kMostVectors = S::kRegisters - 2 < 14 ? S::kRegisters - 2 : 14;
+template <class Tap>
+constexpr int kOutputsOf = 1;
+template <>
+constexpr int kOutputsOf<SparseTap4> = 4;
+
+// Sums take all registers but those for the values, the activations and what a store needs; beyond
+// 14 nothing is won.
+template <class S, class Tap>
+constexpr int kMostVectors = std::clamp(
+    (S::kRegisters - (kOutputsOf<Tap> == 1 ? 2 : kOutputsOf<Tap> + 2)) / kOutputsOf<Tap>, 1, 14);
 
 // Which lanes of a tile are pixels, and which of its last vectors' lanes are its own.
 template <int kVectors>
@@ -27,8 +34,8 @@ struct TileLanes {
   std::int64_t last;  // lanes of the last vector
 };
 
-template <class S, int kVectors>
-NIWAKI_INLINE TileLanes<kVectors> tile_lanes(const SparseConvF32Args& args, std::int64_t p) {
+template <class S, int kVectors, class Args>
+NIWAKI_INLINE TileLanes<kVectors> tile_lanes(const Args& args, std::int64_t p) {
   TileLanes<kVectors> lanes;
   lanes.masked = args.store.mask != nullptr;
   NIWAKI_UNROLL for (int v = 0; v < kVectors; ++v) {
@@ -74,38 +81,77 @@ NIWAKI_INLINE void add_tap(typename S::Vector* sums, const float* input, std::in
   }
 }
 
-// Tile [p, p + kVectors * kLanes) of images [first, first + kImages).
 template <class S, int kVectors, int kImages>
-void run_tile(const SparseConvF32Args& args, std::int64_t first, std::int64_t p) {
+NIWAKI_INLINE void add_tap(typename S::Vector* sums, const float* input, std::int64_t image,
+                           const SparseTap4& tap) {
+  constexpr int kSums = kImages * kVectors;
+  typename S::Vector values[4];
+  NIWAKI_UNROLL for (int k = 0; k < 4; ++k) values[k] = S::broadcast(tap.values[k]);
+  const float* x = input + tap.offset;
+  typename S::Vector pixels[kSums];
+  NIWAKI_UNROLL for (int v = 0; v < kSums; ++v) {
+    pixels[v] = S::load(x + v / kVectors * image + v % kVectors * S::kLanes);
+    S::hold(pixels[v]);
+  }
+  NIWAKI_UNROLL for (int v = 0; v < kSums; ++v) {
+    NIWAKI_UNROLL for (int k = 0; k < 4; ++k) {
+      auto& sum = sums[k * kSums + v];
+      sum = S::fma(pixels[v], values[k], sum);
+    }
+  }
+}
+
+// One output channel's sums at the start of a segment: bias and residual, or what was stored.
+template <class S, int kVectors, int kImages, class Args>
+NIWAKI_INLINE void start(const Args& args, bool starts, std::int64_t channel,
+                         const float* residuals, const float* output, typename S::Vector* sums) {
+  constexpr int kSums = kImages * kVectors;
+  const ConvStore& store = args.store;
+  if (!starts) {
+    NIWAKI_UNROLL for (int k = 0; k < kSums; ++k) {
+      sums[k] = S::load(output + k / kVectors * args.output_image + k % kVectors * S::kLanes);
+    }
+    return;
+  }
+  const auto bias = S::broadcast(store.bias == nullptr ? 0.0F : store.bias[channel]);
+  NIWAKI_UNROLL for (int k = 0; k < kSums; ++k) sums[k] = bias;
+  if (residuals == nullptr) return;
+  const float* residual = residuals + channel * store.residual_plane;
+  NIWAKI_UNROLL for (int k = 0; k < kSums; ++k) {
+    const float* from = residual + k / kVectors * store.residual_image + k % kVectors * S::kLanes;
+    sums[k] = S::add(sums[k], S::load(from));
+  }
+}
+
+// Tile [p, p + kVectors * kLanes) of images [first, first + kImages).
+template <class S, class Tap, int kVectors, int kImages>
+void run_tile(const SparseConvArgs<Tap>& args, std::int64_t first, std::int64_t p) {
+  constexpr int kOutputs = kOutputsOf<Tap>;
+  constexpr int kSums = kImages * kVectors;
   const TileLanes<kVectors> lanes = tile_lanes<S, kVectors>(args, p);
   const float* input = args.input + first * args.input_image + p;
   float* outputs = args.output + first * args.output_image + p;
   const ConvStore& store = args.store;
   const float* residuals =
       store.residual == nullptr ? nullptr : store.residual + first * store.residual_image + p;
-  const SparseTap* tap = args.taps;
+  const Tap* tap = args.taps;
   const SparseSegment* last = args.segments + args.segment_count;
   for (const SparseSegment* segment = args.segments; segment != last; ++segment) {
-    typename S::Vector sums[kImages * kVectors];
-    float* output = outputs + segment->output * args.output_plane;
-    if ((segment->flags & kSegmentStarts) != 0) {
-      const auto bias = S::broadcast(store.bias == nullptr ? 0.0F : store.bias[segment->output]);
-      NIWAKI_UNROLL for (int k = 0; k < kImages * kVectors; ++k) sums[k] = bias;
-      if (residuals != nullptr) {
-        const float* residual = residuals + segment->output * store.residual_plane;
-        NIWAKI_UNROLL for (int k = 0; k < kImages * kVectors; ++k) {
-          const float* from = residual + k / kVectors * store.residual_image;
-          sums[k] = S::add(sums[k], S::load(from + k % kVectors * S::kLanes));
-        }
-      }
-    } else {
-      NIWAKI_UNROLL for (int k = 0; k < kImages * kVectors; ++k) {
-        const float* from = output + k / kVectors * args.output_image;
-        sums[k] = S::load(from + k % kVectors * S::kLanes);
+    typename S::Vector sums[kOutputs * kSums];
+    const std::int64_t channel = std::int64_t{segment->unit} * kOutputs;
+    float* output = outputs + channel * args.output_plane;
+    const bool starts = (segment->flags & kSegmentStarts) != 0;
+    // The last block may hold fewer channels: sums of what isn't there stay zero.
+    NIWAKI_UNROLL for (int k = 0; k < kOutputs; ++k) {
+      if (kOutputs == 1 || channel + k < args.outputs) {
+        start<S, kVectors, kImages>(args, starts, channel + k, residuals,
+                                    output + k * args.output_plane, sums + k * kSums);
+      } else {
+        NIWAKI_UNROLL for (int v = 0; v < kSums; ++v) sums[k * kSums + v] = S::zero();
       }
     }
-    const SparseTap* end = tap + segment->taps;
-    if constexpr (kImages * kVectors < 8) {  // the loop's own work counts
+    const Tap* end = tap + segment->taps;
+    if constexpr (kSums < 8) {  // the loop's own work counts
       for (; end - tap >= 2; tap += 2) {
         add_tap<S, kVectors, kImages>(sums, input, args.input_image, tap[0]);
         add_tap<S, kVectors, kImages>(sums, input, args.input_image, tap[1]);
@@ -115,27 +161,31 @@ void run_tile(const SparseConvF32Args& args, std::int64_t first, std::int64_t p)
       add_tap<S, kVectors, kImages>(sums, input, args.input_image, *tap);
     }
     const bool done = (segment->flags & kSegmentFinishes) != 0;
-    NIWAKI_UNROLL for (int n = 0; n < kImages; ++n) {
-      auto* own = sums + n * kVectors;
-      if (done) finish<S, kVectors>(store.activation, lanes, own);
-      write<S, kVectors>(output + n * args.output_image, lanes, own);
+    NIWAKI_UNROLL for (int k = 0; k < kOutputs; ++k) {
+      if (kOutputs > 1 && channel + k >= args.outputs) break;
+      NIWAKI_UNROLL for (int n = 0; n < kImages; ++n) {
+        auto* own = sums + k * kSums + n * kVectors;
+        if (done) finish<S, kVectors>(store.activation, lanes, own);
+        write<S, kVectors>(output + k * args.output_plane + n * args.output_image, lanes, own);
+      }
     }
   }
 }
 
-using TileFunction = void (*)(const SparseConvF32Args&, std::int64_t, std::int64_t);
+template <class Tap>
+using TileFunction = void (*)(const SparseConvArgs<Tap>&, std::int64_t, std::int64_t);
 
 // The tiles of 1, 2 ... vectors of kImages images that fit the registers.
-template <class S, int kImages, int... k>
+template <class S, class Tap, int kImages, int... k>
 constexpr auto tile_functions(std::integer_sequence<int, k...>) {
-  return std::array<TileFunction, sizeof...(k)>{&run_tile<S, k + 1, kImages>...};
+  return std::array<TileFunction<Tap>, sizeof...(k)>{&run_tile<S, Tap, k + 1, kImages>...};
 }
 
-template <class S, int kImages>
-void run_images(const SparseConvF32Args& args, std::int64_t first, std::int64_t tiles) {
-  constexpr int kVectors = kMostVectors<S> / kImages;
+template <class S, class Tap, int kImages>
+void run_images(const SparseConvArgs<Tap>& args, std::int64_t first, std::int64_t tiles) {
+  constexpr int kVectors = kMostVectors<S, Tap> / kImages;
   static constexpr auto kTiles =
-      tile_functions<S, kImages>(std::make_integer_sequence<int, kVectors>{});
+      tile_functions<S, Tap, kImages>(std::make_integer_sequence<int, kVectors>{});
   const std::int64_t vectors = (args.end - args.begin + S::kLanes - 1) / S::kLanes;
   for (std::int64_t tile = 0; tile < tiles; ++tile) {
     const std::int64_t from = vectors * tile / tiles;
@@ -144,10 +194,10 @@ void run_images(const SparseConvF32Args& args, std::int64_t first, std::int64_t 
   }
 }
 
-template <class S>
-void run_sparse_conv(const SparseConvF32Args& args) {
+template <class S, class Tap>
+void run_sparse_conv(const SparseConvArgs<Tap>& args) {
   if (args.end <= args.begin) return;
-  constexpr std::int64_t kMost = kMostVectors<S>;
+  constexpr int kMost = kMostVectors<S, Tap>;
   const std::int64_t vectors = (args.end - args.begin + S::kLanes - 1) / S::kLanes;
   const std::int64_t tile = std::clamp<std::int64_t>(args.tile, 1, kMost);
   const std::int64_t tiles = (vectors + tile - 1) / tile;
@@ -158,14 +208,22 @@ void run_sparse_conv(const SparseConvF32Args& args) {
     // Four are two and two, not three and one.
     const std::int64_t now =
         left == 4 ? std::min<std::int64_t>(2, at_once) : std::min(left, at_once);
-    if (now >= 3) {
-      run_images<S, 3>(args, n, tiles);
-    } else if (now == 2) {
-      run_images<S, 2>(args, n, tiles);
-    } else {
-      run_images<S, 1>(args, n, tiles);
+    if constexpr (kMost >= 3) {
+      if (now >= 3) {
+        run_images<S, Tap, 3>(args, n, tiles);
+        n += 3;
+        continue;
+      }
     }
-    n += now;
+    if constexpr (kMost >= 2) {
+      if (now == 2) {
+        run_images<S, Tap, 2>(args, n, tiles);
+        n += 2;
+        continue;
+      }
+    }
+    run_images<S, Tap, 1>(args, n, tiles);
+    ++n;
   }
 }
 
