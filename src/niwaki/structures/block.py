@@ -20,7 +20,7 @@ import numpy as np
 
 from niwaki.errors import ValueDomainError
 from niwaki.structures._base import STRUCTURES, Structure, check_scores
-from niwaki.structures.unstructured import Unstructured
+from niwaki.structures.unstructured import keep_highest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -67,7 +67,7 @@ class Block(Structure):
         for name, score in scores.items():
             check_scores(name, score)
         pooled = {name: block_scores(score, self.rows) for name, score in scores.items()}
-        kept = Unstructured(self.scope).masks(pooled, density)
+        kept = keep_highest(pooled, density, self.scope)
         return {
             name: np.repeat(kept[name], self.rows, axis=0)[: len(score)].reshape(score.shape)
             for name, score in scores.items()

@@ -47,20 +47,31 @@ class Unstructured(Structure):
         self, scores: Mapping[str, NDArray[Any]], density: float
     ) -> dict[str, NDArray[np.bool_]]:
         """Return the mask of every layer, see :meth:`niwaki.structures.Structure.masks`."""
-        for name, score in scores.items():
-            check_scores(name, score)
-        if self.scope == "layer":
-            return {
-                name: top(score.ravel(), kept_count(score.size, density)).reshape(score.shape)
-                for name, score in scores.items()
-            }
-        flat = np.concatenate([score.ravel() for score in scores.values()] or [np.zeros(0)])
-        mask = top(flat, kept_count(flat.size, density))
-        ends = np.cumsum([score.size for score in scores.values()], dtype=np.int64)
+        return keep_highest(scores, density, self.scope)
+
+
+def keep_highest(
+    scores: Mapping[str, NDArray[Any]], density: float, scope: Literal["layer", "global"]
+) -> dict[str, NDArray[np.bool_]]:
+    """Mark the scores of highest value, see :class:`Unstructured`.
+
+    Raises:
+        ValueDomainError: The density is outside [0, 1], or a score isn't finite.
+    """
+    for name, score in scores.items():
+        check_scores(name, score)
+    if scope == "layer":
         return {
-            name: part.reshape(score.shape)
-            for (name, score), part in zip(scores.items(), np.split(mask, ends[:-1]), strict=True)
+            name: top(score.ravel(), kept_count(score.size, density)).reshape(score.shape)
+            for name, score in scores.items()
         }
+    flat = np.concatenate([score.ravel() for score in scores.values()] or [np.zeros(0)])
+    mask = top(flat, kept_count(flat.size, density))
+    ends = np.cumsum([score.size for score in scores.values()], dtype=np.int64)
+    return {
+        name: part.reshape(score.shape)
+        for (name, score), part in zip(scores.items(), np.split(mask, ends[:-1]), strict=True)
+    }
 
 
 def top(scores: NDArray[Any], count: int) -> NDArray[np.bool_]:
