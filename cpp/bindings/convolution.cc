@@ -130,6 +130,9 @@ class Case {
       require(residual_.shape == shape, "residual must have the output's shape");
       problem_.has_residual = true;
     }
+    if (arguments.has("activation_density")) {
+      problem_.activation_density = arguments.number("activation_density");
+    }
     if (arguments.has("activation")) {
       const auto number = [&](const char* key) {
         return arguments.has(key) ? static_cast<float>(arguments.number(key)) : 0.0F;
@@ -344,7 +347,8 @@ void bind_convolution(nb::module_& m) {
       "Arguments: input (N, C, H, W), weight (O, C / groups, kh, kw), kernel, strides, pads (top,\n"
       "left, bottom, right), isa; optional: bias (O,), residual, dilations, groups, activation\n"
       "with alpha, beta, lo, hi, geometry (compact, padded, apart), stored (dense, sparse),\n"
-      "threads, max_images, backwards (order of tasks), rows (run by bands of that many rows).");
+      "threads, max_images, activation_density, backwards (order of tasks), rows (run by bands of "
+      "that many rows).");
   m.def(
       "time_convolution",
       [](const std::string& name, const nb::dict& tuning, int runs, const nb::kwargs& arguments) {

@@ -130,13 +130,18 @@ std::string problem_key(const conv::Problem& problem) {
   const kernels::Planes &in = problem.input, &out = problem.output;
   const kernels::Window& w = problem.window;
   const bool in_place = kernels::taps_lie_in_place(in, out, w);
-  return concat(
-      "conv ", in.channels, "x", in.height, "x", in.width, ">", out.channels, " k", w.kernel_h, "x",
-      w.kernel_w, " s", w.stride_h, "x", w.stride_w, " p", w.pad_top, ",", w.pad_left, ",",
-      w.pad_bottom, ",", w.pad_right, " d", w.dilation_h, "x", w.dilation_w, " g", problem.groups,
-      " row", in.row, ">", out.row, in_place ? " in-place" : " copied", " r",
-      problem.has_residual ? 1 : 0, " t", problem.threads, " ", kernels::isa_name(problem.isa),
-      is_blocks_of_four(problem) ? " 4x1@" : " unstructured@", density_step(problem.density));
+  // Coarser than the weights' steps: halvings.
+  const std::string activations = problem.activation_density < 1
+                                      ? concat(" a", density_step(problem.activation_density) / 4)
+                                      : std::string();
+  return concat("conv ", in.channels, "x", in.height, "x", in.width, ">", out.channels, " k",
+                w.kernel_h, "x", w.kernel_w, " s", w.stride_h, "x", w.stride_w, " p", w.pad_top,
+                ",", w.pad_left, ",", w.pad_bottom, ",", w.pad_right, " d", w.dilation_h, "x",
+                w.dilation_w, " g", problem.groups, " row", in.row, ">", out.row,
+                in_place ? " in-place" : " copied", " r", problem.has_residual ? 1 : 0, " t",
+                problem.threads, activations, " ", kernels::isa_name(problem.isa),
+                is_blocks_of_four(problem) ? " 4x1@" : " unstructured@",
+                density_step(problem.density));
 }
 
 Chooser::Chooser(std::string_view choices) {
@@ -149,6 +154,15 @@ Chooser::Chooser(std::string_view choices) {
     }
     return found;
   };
+  if (const Json* activations = part("activations")) {
+    for (size_t i = 0; i < activations->keys().size(); ++i) {
+      const Json& share = activations->array()[i];
+      if (!share.is_number() || !(share.number() >= 0 && share.number() <= 1)) {
+        refuse("an activation density must be in [0, 1]", share.describe());
+      }
+      activations_[activations->keys()[i]] = share.number();
+    }
+  }
   if (const Json* layers = part("layers")) {
     for (size_t i = 0; i < layers->keys().size(); ++i) {
       layers_[layers->keys()[i]] = read_row(layers->array()[i]);
@@ -182,7 +196,11 @@ const std::vector<Measured>* Chooser::find(const std::string& base, int step, in
   return nullptr;
 }
 
-conv::Choice Chooser::choose(const std::string& layer, const conv::Problem& problem) {
+conv::Choice Chooser::choose(const std::string& layer, const conv::Problem& given_problem) {
+  conv::Problem problem = given_problem;
+  if (const auto found = activations_.find(layer); found != activations_.end()) {
+    problem.activation_density = found->second;
+  }
   if (const auto given = layers_.find(layer); given != layers_.end()) {
     const Measured& wish = given->second;
     const conv::Row* row = conv::find_algorithm(wish.algorithm);

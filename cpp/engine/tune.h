@@ -29,10 +29,10 @@ std::string problem_key(const conv::Problem& problem);
 // Steps of density are geometric, four to each halving: 0 is 1, 4 is 1/2, 80 is 2^-20 and less.
 int density_step(double density);
 
-// Times every algorithm that applies, on memory of its own: activations of which half are zeros, as
-// behind a ReLU, and caches as the layer before would leave them. Runs take turns; the least time
-// of each algorithm's best tuning is returned, fastest first. `milliseconds` is the time to spend,
-// roughly: each algorithm that might win is run at least once.
+// Times every algorithm that applies, on memory of its own: activations as many of which are zeros
+// as the problem says, and caches as the layer before would leave them. Runs take turns; the least
+// time of each algorithm's best tuning is returned, fastest first. `milliseconds` is the time to
+// spend, roughly: each algorithm that might win is run at least once.
 std::vector<Measured> time_problem(const conv::Problem& problem, ThreadPool& pool,
                                    double milliseconds);
 
@@ -43,7 +43,8 @@ std::string cpu_name();
 class Chooser {
  public:
   // `choices` is JSON, "" or
-  //   {"layers": {name: {"algorithm": .., "tuning": {..}}},
+  //   {"activations": {name: share of the layer's inputs that aren't zero, where measured},
+  //    "layers": {name: {"algorithm": .., "tuning": {..}}},
   //    "problems": {key: [{"algorithm": .., "tuning": {..}, "ms": ..}, ..]}}
   // Throws Error (kFormat, kRegistry).
   explicit Chooser(std::string_view choices);
@@ -70,6 +71,7 @@ class Chooser {
  private:
   const std::vector<Measured>* find(const std::string& base, int step, int tolerance) const;
 
+  std::map<std::string, double> activations_;
   std::map<std::string, Measured> layers_;
   std::map<std::string, std::vector<Measured>> problems_;
   std::map<std::string, std::vector<Measured>> measured_;

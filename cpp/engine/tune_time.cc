@@ -23,23 +23,26 @@ double ms_since(Clock::time_point start) {
   return std::chrono::duration<double, std::milli>(Clock::now() - start).count();
 }
 
-// A value's memory, its pixels noise of which half are zeros; the same on every run.
+// A value's memory, its pixels noise of which `density` aren't zero; the same on every run.
 class Value {
  public:
-  explicit Value(const kernels::Planes& planes)
+  explicit Value(const kernels::Planes& planes, double density = 1)
       : before_(kernels::elements_before(planes)),
         size_(before_ + kernels::elements_from_origin(planes, 1)),
         bytes_(static_cast<size_t>(size_) * sizeof(float)) {
     auto* all = reinterpret_cast<float*>(bytes_.data());
     std::fill_n(all, size_, 0.0F);
     uint32_t state = 1;
+    const auto next = [&state] {
+      state = state * 1664525 + 1013904223;  // Numerical Recipes' generator; its high bits are good
+      return static_cast<float>(state >> 8) * 0x1p-24F;
+    };
     for (int64_t c = 0; c < planes.channels; ++c) {
       for (int64_t y = 0; y < planes.height; ++y) {
         float* row = origin() + c * planes.plane + y * planes.row;
         for (int64_t x = 0; x < planes.width; ++x) {
-          state = state * 1664525 + 1013904223;  // Numerical Recipes' generator
-          const auto signed_bits = static_cast<int32_t>(state);
-          row[x] = signed_bits < 0 ? 0.0F : static_cast<float>(signed_bits) * 0x1p-31F;
+          const bool is_zero = next() >= static_cast<float>(density);
+          row[x] = is_zero ? 0.0F : next() + 0.1F;
         }
       }
     }
@@ -64,7 +67,7 @@ class Bench {
  public:
   Bench(const conv::Problem& problem, ThreadPool& pool)
       : pool_(pool),
-        input_(problem.input),
+        input_(problem.input, problem.activation_density),
         output_(problem.output),
         residual_(problem.has_residual ? problem.residual : kernels::compact_planes(1, 1, 1)),
         has_residual_(problem.has_residual),

@@ -200,3 +200,20 @@ def test_tuning_can_be_stopped(program):
     with pytest.raises(KeyboardInterrupt, match="conv1"):
         Engine(program, tune=True, on_tune=stop)
     assert len(costs.CostTable.of_this_machine()) == 0
+
+
+def test_activation_densities_are_counted_and_part_of_the_key(program):
+    x = np.random.default_rng(1).standard_normal((2, 8, 6, 6)).astype(np.float32)
+    x[:, :6] = 0
+    densities = Engine(program).activation_densities(x)
+    assert densities == {"conv1": pytest.approx(0.25), "conv2": pytest.approx(1)}
+    asked = []
+    Engine(program, tune=True, activations={"conv1": 0.25}, on_tune=asked.append)
+    assert asked == ["conv1", "conv2"]
+    marks = sorted(key.split(" t1 ")[1].split()[0] for key in costs.CostTable.of_this_machine())
+    assert marks == ["a2", isas()[0]]
+
+
+def test_an_impossible_activation_density_is_refused(program):
+    with pytest.raises(FormatError, match=r"an activation density must be in \[0, 1\]"):
+        Engine(program, activations={"conv1": 1.5})

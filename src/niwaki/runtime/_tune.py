@@ -16,13 +16,19 @@ TUNE_MS = 120.0
 """Milliseconds spent on a layer that isn't known; layers of one key are measured once."""
 
 
-def choices_text(choices: Mapping[str, Any] | None, threads: int, isa: str) -> str:
+def choices_text(
+    choices: Mapping[str, Any] | None,
+    threads: int,
+    isa: str,
+    activations: Mapping[str, float] | None = None,
+) -> str:
     """Return the JSON that the engine takes: the caller's choices, and all measured times.
 
     Args:
         choices: Layer name -> algorithm, or {"algorithm": name, "tuning": {key: whole number}}.
         threads: Threads of the engine; times of others are left out.
         isa: Its instruction set, or `auto`.
+        activations: Layer name -> share of its inputs that aren't zero, where measured, in [0, 1].
 
     Raises:
         ValueDomainError: A choice is neither a name nor such a mapping.
@@ -32,10 +38,11 @@ def choices_text(choices: Mapping[str, Any] | None, threads: int, isa: str) -> s
     name = _core.isas()[0] if isa == "auto" else isa
     marks = (f" t{threads} ", f" {name} ")
     keys = [key for key in table if all(mark in key for mark in marks)]
-    if not keys and not given:
+    if not keys and not given and not activations:
         return ""
     problems = {key: [_row(time) for time in table.exact(key)] for key in keys}
-    return json.dumps({"layers": given, "problems": problems})
+    told = {"activations": dict(activations or {}), "layers": given, "problems": problems}
+    return json.dumps(told)
 
 
 def keep(measured: Mapping[str, list[dict[str, Any]]]) -> None:

@@ -49,6 +49,9 @@ class Engine:
             known is chosen by estimate.
         choices: Layer name -> algorithm, or {"algorithm": name, "tuning": {key: whole number}}:
             what runs a float convolution, whatever was measured.
+        activations: Layer name -> share of its inputs that aren't zero, as `activation_densities`
+            measures it: where few are left, an activation-sparse algorithm may win. Layers that
+            aren't named are taken as dense.
         pin: Bind each thread of the engine's own to one CPU; the caller's is left alone.
         on_tune: Called with a layer's name before it is measured, e.g. to show progress.
 
@@ -71,6 +74,7 @@ class Engine:
         kernels: Sequence[str] | None = None,
         tune: bool = False,
         choices: Mapping[str, Any] | None = None,
+        activations: Mapping[str, float] | None = None,
         pin: bool = False,
         on_tune: Callable[[str], object] | None = None,
     ) -> None:
@@ -82,7 +86,7 @@ class Engine:
             "threads": threads,
             "isa": isa,
             "kernels": list(kernels or ()),
-            "choices": choices_text(choices, threads, isa),
+            "choices": choices_text(choices, threads, isa, activations),
             "pin": pin,
             "tune_ms": TUNE_MS if tune else 0.0,
             "on_tune": on_tune,
@@ -246,6 +250,27 @@ class Engine:
                 )
             )
         return infos
+
+    def activation_densities(self, x: Images) -> dict[str, float]:
+        """Measure how many inputs of each convolution aren't zero, on images of the user's.
+
+        Args:
+            x: A few images, as in a call.
+
+        Returns:
+            Layer name -> share of non-zero inputs, in [0, 1]; what `activations` takes.
+        """
+        values = self.values(x)
+        names = [value["name"] for value in self.program.values]
+        convolutions = [
+            (layer["name"], names[layer["inputs"]["x"]])
+            for layer in self.program.layers
+            if layer["op"] == "conv" and "x" in layer["inputs"]
+        ]
+        return {
+            layer: float(np.count_nonzero(values[name]) / max(1, values[name].size))
+            for layer, name in convolutions
+        }
 
     def remember_choices(self) -> dict[str, Any]:
         """Note in the program which times decided here; `nwk.write` then keeps them in the file.
