@@ -142,6 +142,24 @@ def _largest(scores: np.ndarray, sparsity: float) -> np.ndarray:
     return chosen.reshape(scores.shape)
 
 
+def parse_dense(path: str | Path) -> tuple[str, int]:
+    """Return the network and the seed that a dense file's name tells."""
+    name, _, rest = Path(path).name.rpartition("-seed")
+    seed, _, kind = rest.partition("-")
+    if not name or kind != "dense.onnx":
+        raise ValueError(f"no name of a dense network's file: {Path(path).name}")
+    return name, int(seed)
+
+
+def torch_model(name: str, seed: int = 0):
+    """Return the torch module, in eval mode, that the dense file is made of."""
+    from niwaki import models
+
+    model = models.create(name, seed=seed)
+    _measure_norms(model, models.defaults(name).in_channels, seed)
+    return model.eval()
+
+
 def _make_dense(name: str, seed: int, path: Path) -> None:
     import torch
 
@@ -149,10 +167,8 @@ def _make_dense(name: str, seed: int, path: Path) -> None:
     from niwaki.capture import to_graph
 
     family = models.defaults(name)
-    model = models.create(name, seed=seed)
-    _measure_norms(model, family.in_channels, seed)
     example = torch.zeros(1, family.in_channels, family.input_size, family.input_size)
-    found, _ = to_graph(model.eval(), example)
+    found, _ = to_graph(torch_model(name, seed), example)
     _write(graph.to_proto(found, inline=True), path)
 
 

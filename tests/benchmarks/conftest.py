@@ -5,10 +5,15 @@ from pathlib import Path
 
 import pytest
 
+FOLDER = Path(__file__).parents[2] / "benchmarks"
+
 
 @pytest.fixture(autouse=True)
 def _scripts(monkeypatch):
-    monkeypatch.syspath_prepend(str(Path(__file__).parents[2] / "benchmarks"))
+    before = set(sys.modules)
+    monkeypatch.syspath_prepend(str(FOLDER))
     yield
-    for name in ("networks", "bench_imagenet_sample", "_rows"):
-        sys.modules.pop(name, None)
+    for name in set(sys.modules) - before:
+        origin = getattr(sys.modules[name], "__file__", None)
+        if origin and Path(origin).parent == FOLDER:
+            del sys.modules[name]

@@ -1,0 +1,163 @@
+"""The benchmark of whole networks: cases, turns, claims and report, with made-up engines."""
+
+import argparse
+import json
+import sys
+
+import pytest
+
+ENGINE = """
+import time
+import numpy as np
+def load(path, threads, batch):
+    def run(x):
+        time.sleep({seconds})
+        return np.full((len(x), 3), {answer})
+    return run, "1.0"
+"""
+
+
+def record(case, ours, rest=None, sparsity=0.0, **more):
+    peers = {name: {"median_ms": ms} for name, ms in {"niwaki": ours, **(rest or {})}.items()}
+    network, _, _ = case.partition(":")
+    base = {"threads": 1, "batch": 1, "structure": "unstructured", "load_average": 0.1}
+    base |= {"case": case, "network": network, "sparsity": sparsity, "peers": peers}
+    return {**base, "commit": "c0ffee", "roofline": {"fma_gmacs": 58.0}, **more}
+
+
+def page(*cases):
+    machine = {"cpu": "a CPU", "cores": 2, "isas": ["x86_avx2"]}
+    return {"machine": machine, "cases": list(cases)}
+
+
+def test_cases_read_back():
+    from bench_models import Case, default_cases
+
+    assert str(Case.parse("resnet50:0.98")) == "resnet50:0.98:1:1"
+    assert Case.parse("resnet50:0.9:2:16:4x1") == Case("resnet50", 0.9, 2, 16, "4x1")
+    assert [Case.parse(str(case)) for case in default_cases()] == default_cases()
+    for text in ("resnet50", "resnet50:much", "a:1:1:1:4x1:b"):
+        with pytest.raises(argparse.ArgumentTypeError, match="no case"):
+            Case.parse(text)
+
+
+def test_every_claim_is_about_a_case_that_is_measured():
+    from _models_claims import GAINS, RATIOS
+    from bench_models import default_cases
+
+    measured = {str(case) for case in default_cases()}
+    wanted = {case for case, _ in RATIOS} | {case for pair in GAINS for case in pair}
+    assert wanted <= measured
+
+
+def test_ratios_take_the_floor_of_the_core():
+    from _models_claims import checks
+
+    found = page(record("resnet50:0.98:1:1", 10.0, {"deepsparse": 30.0}))
+    (check,) = checks(found)
+    assert (check.value, check.floor, check.passed) == (3.0, 2.3, True)
+    found["cases"][0]["roofline"] = {"fma_gmacs": 121.0}
+    (check,) = checks(found)
+    assert (check.floor, check.passed) == (4, False)
+
+
+def test_gains_count_images():
+    from _models_claims import checks
+
+    found = page(record("resnet50:0.98:1:1", 10.0), record("resnet50:0.98:1:16", 128.0, batch=16))
+    (check,) = checks(found)
+    assert check.value == pytest.approx(1.25)
+    assert check.passed
+
+
+def test_memory_and_limits_are_at_most():
+    from _models_claims import checks
+
+    case = record("resnet50:0.98:1:1", 10.0, {"onnxruntime": 90.0})
+    case["peers"]["niwaki"] |= {"peak_bytes": 2e8, "bytes": 5e6, "load_s": 0.04}
+    case["peers"]["onnxruntime"]["peak_bytes"] = 3e8
+    kept = {check.unit: check.passed for check in checks(page(case))}
+    assert kept == {"x": True, "MB": False, "ms": True}
+
+
+def test_break_even_lies_between_the_levels_around_it():
+    from _models_claims import break_even
+
+    def at(sparsity, ours):
+        return record("net", ours, {"openvino-int8": 10.0}, sparsity)
+
+    assert break_even(page(at(0.8, 20.0), at(0.9, 12.0), at(0.95, 8.0)), "net") == "92.5%"
+    assert break_even(page(at(0.8, 20.0), at(0.9, 12.0)), "net") == "above 90%"
+    assert break_even(page(at(0.8, 9.0), at(0.9, 5.0)), "net") == "at or below 80%"
+    assert break_even(page(record("net", 1.0)), "net") == "not measured"
+
+
+@pytest.fixture
+def bench(monkeypatch, tmp_path):
+    """The benchmark with three made-up engines: two agree, the third can't be had."""
+    import bench_models
+    import networks
+    import peers
+
+    engines = {"niwaki": (0.001, 2.0), "onnxruntime": (0.004, 2.0), "deepsparse": (0.0, 0.0)}
+    for name, (seconds, answer) in engines.items():
+        text = ENGINE.format(seconds=seconds, answer=answer)
+        (tmp_path / f"{name}.py").write_text(text)
+    monkeypatch.setattr(bench_models, "BACKENDS", tmp_path)
+
+    def interpreter(name, _):
+        if name == "deepsparse":
+            raise peers.PeerMissingError("not installed: no wheel")
+        return sys.executable
+
+    monkeypatch.setattr(bench_models, "interpreter", interpreter)
+    monkeypatch.setattr(networks, "make", lambda *_: tmp_path / "net.onnx")
+    monkeypatch.setattr(networks, "count", lambda _: (100, 2))
+    monkeypatch.setattr(bench_models.targets, "rooflines", lambda: {"fma_gmacs": 58.0})
+
+    def run(*more):
+        arguments = ["bench_models.py", "--out", str(tmp_path / "out"), "--cache", str(tmp_path)]
+        arguments += ["--only", *engines, "--rounds", "4", "--cases", *more]
+        monkeypatch.setattr(sys, "argv", arguments)
+        bench_models.main()
+        return json.loads((tmp_path / "out" / "models.json").read_text())
+
+    return run
+
+
+def test_a_run_measures_compares_reports_and_resumes(bench, tmp_path):
+    found = bench("resnet50:0.98")
+    (case,) = found["cases"]
+    assert case["case"] == "resnet50:0.98:1:1"
+    assert (case["weights"], case["nonzeros"]) == (100, 2)
+    ours, peer = case["peers"]["niwaki"], case["peers"]["onnxruntime"]
+    assert ours["runs"] == 4 * 3  # the first run of each turn isn't counted
+    assert ours["low_ms"] <= ours["median_ms"] <= ours["high_ms"]
+    assert 1 <= ours["median_ms"] < peer["median_ms"]
+    assert ours["max_difference"] == 0
+    assert ours["peak_bytes"] > 1e6
+    assert case["peers"]["deepsparse"] == {"error": "not installed: no wheel"}
+    text = (tmp_path / "out" / "models.md").read_text()
+    assert "resnet50:0.98:1:1, onnxruntime / niwaki" in text
+    assert "resnet50:0.98:1:1, deepsparse: not installed: no wheel" in text
+    assert "58 GMAC/s (core A)" in text
+    assert (tmp_path / "out" / "models.svg").read_text().startswith("<?xml")
+
+    again = bench("resnet50:0.98", "resnet50:0.9", "--resume")
+    assert [item["case"] for item in again["cases"]] == ["resnet50:0.98:1:1", "resnet50:0.9:1:1"]
+    assert again["cases"][0] == case
+
+
+def test_logits_that_differ_are_noted(bench, tmp_path):
+    text = ENGINE.format(seconds=0.001, answer=2.5)
+    (tmp_path / "niwaki.py").write_text(text)
+    row = bench("resnet50:0.98")["cases"][0]["peers"]["niwaki"]
+    assert row["max_difference"] == pytest.approx(0.25)
+
+
+def test_the_dense_file_tells_what_torch_makes():
+    import networks
+
+    assert networks.parse_dense("cache/mobilenet-v2-seed3-dense.onnx") == ("mobilenet-v2", 3)
+    with pytest.raises(ValueError, match="no name of a dense"):
+        networks.parse_dense("resnet50-seed0-4x1-0.9000.onnx")
