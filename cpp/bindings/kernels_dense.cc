@@ -1,6 +1,9 @@
 // Adapters of the dense float convolutions.
+#include <cmath>
+
 #include "bindings/kernel_arguments.h"
 #include "dense_conv_f32/dense_conv_f32.h"
+#include "depthwise_f32/depthwise_f32.h"
 
 namespace niwaki {
 namespace {
@@ -69,8 +72,57 @@ nb::object dense_conv(const KernelEntry& entry, const Arguments& arguments, cons
   return output.to_numpy({args.outputs, pixels});
 }
 
+// Planes (channels, height, input_row) whose pads are there; ReLU, bias and residual if given.
+nb::object depthwise(const KernelEntry& entry, const Arguments& arguments, const Run& run) {
+  auto input = arguments.array<float>("input", 3);
+  const auto weights = arguments.array<float>("weights", 3);
+  DepthwiseF32Args args = {};
+  args.window = arguments.window();
+  args.rows = size_of(arguments, "rows", 1);
+  args.width = size_of(arguments, "width", 1);
+  args.row = size_of(arguments, "row", args.width);
+  args.per_input = size_of(arguments, "per_input", 1);
+  args.outputs = weights.shape[0];
+  const Window& w = args.window;
+  require(w.stride_w <= 2 && weights.shape[1] == w.kernel_h && weights.shape[2] == w.kernel_w,
+          "weights must be (outputs, kernel_h, kernel_w)");
+  require(args.outputs <= input.shape[0] * args.per_input, "every output must have an input");
+  require((args.rows - 1) * w.stride_h + (w.kernel_h - 1) * w.dilation_h < input.shape[1] &&
+              (args.width - 1) * w.stride_w + (w.kernel_w - 1) * w.dilation_w < input.shape[2],
+          "taps must lie in the input");
+  input.data.resize(input.data.size() + kDepthwiseReach, NAN);
+  const bool biased = arguments.has("bias");
+  const auto bias = biased ? arguments.array<float>("bias", 1) : Array<float>{};
+  require(!biased || bias.size() == args.outputs, "bias must have a value per output");
+  const bool added = arguments.has("residual");
+  auto residual = added ? arguments.array<float>("residual", 3) : Array<float>{};
+  require(!added || (residual.shape[0] == args.outputs && residual.shape[1] == args.rows &&
+                     residual.shape[2] >= args.width),
+          "residual must have the output's rows");
+  residual.data.resize(residual.data.size() + kPixelBlock);  // a vector is read to its end
+  Output<float> output(args.outputs * args.rows * args.row);
+  args.input = input.data.data();
+  args.input_plane = input.shape[1] * input.shape[2];
+  args.input_row = input.shape[2];
+  args.weights = weights.data.data();
+  args.output = output.data();
+  args.output_plane = args.rows * args.row;
+  args.bias = biased ? bias.data.data() : nullptr;
+  args.residual = added ? residual.data.data() : nullptr;
+  if (added) {
+    args.residual_plane = residual.shape[1] * residual.shape[2];
+    args.residual_row = residual.shape[2];
+  }
+  args.activation.kind = activation_kind("relu");
+  niwaki::run_kernel<DepthwiseF32>(entry, args, run);
+  return output.to_numpy({args.outputs, args.rows, args.row});
+}
+
 }  // namespace
 
-void add_dense_adapters(Adapters& adapters) { adapters[DenseConvF32::name] = dense_conv; }
+void add_dense_adapters(Adapters& adapters) {
+  adapters[DenseConvF32::name] = dense_conv;
+  adapters[DepthwiseF32::name] = depthwise;
+}
 
 }  // namespace niwaki

@@ -37,3 +37,39 @@ def dense_conv(draw: Any, rng: np.random.Generator, op: str) -> Case:
     if draw(st.booleans()):
         values |= {"bias": bias, "residual": residual}
     return values | rest, {key: abs(value) for key, value in values.items()} | rest
+
+
+@case("DepthwiseF32")
+def depthwise(draw: Any, rng: np.random.Generator, op: str) -> Case:
+    if draw(st.booleans()):  # the squares that have tiles of their own
+        kernel, dilations = (draw(st.sampled_from([3, 5, 7])),) * 2, (1, 1)
+        strides = (draw(st.integers(1, 2)),) * 2
+    else:
+        kernel = draw(st.tuples(st.integers(1, 4), st.integers(1, 4)))
+        dilations = draw(st.tuples(st.integers(1, 3), st.integers(1, 3)))
+        strides = (draw(st.integers(1, 3)), draw(st.integers(1, 2)))
+    rows, width = draw(st.integers(1, 15)), draw(st.integers(1, 40))
+    per_input = draw(st.integers(1, 2))
+    outputs = draw(st.integers(1, 4))
+    height, columns = (
+        (size - 1) * strides[k] + (kernel[k] - 1) * dilations[k] + 1 + draw(st.integers(0, 2))
+        for k, size in enumerate((rows, width))
+    )
+    values = {
+        "input": floats(rng, -(-outputs // per_input), height, columns),
+        "weights": floats(rng, outputs, *kernel),
+    }
+    row = width + draw(st.sampled_from([0, 1, 3, 17]))
+    if draw(st.booleans()):
+        values |= {"bias": floats(rng, outputs), "residual": floats(rng, outputs, rows, row)}
+    rest: dict[str, Any] = {
+        "kernel": kernel,
+        "strides": strides,
+        "pads": (0, 0, 0, 0),
+        "dilations": dilations,
+        "rows": rows,
+        "width": width,
+        "row": row,
+        "per_input": per_input,
+    }
+    return values | rest, {key: abs(value) for key, value in values.items()} | rest
