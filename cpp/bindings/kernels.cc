@@ -30,6 +30,7 @@ const Adapters& adapters() {
     add_linear_adapters(filled);
     add_store_adapters(filled);
     add_sparse_adapters(filled);
+    add_planes_adapters(filled);
     return filled;
   }();
   return all;

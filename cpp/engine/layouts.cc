@@ -148,34 +148,37 @@ class Pass {
     }
   }
 
+  Planes geometry(int id, int64_t pad_rows) {
+    const Shape& shape = program_.values[id].shape;
+    const int64_t row = rows_[sets_.find(id)];
+    // One pixel per channel: in a row of vectors rather than a vector each.
+    const bool single = shape.pixels() == 1;
+    if (row == shape.width && pad_rows == 0 && (single || layout(id).has_compact)) {
+      return kernels::compact_planes(shape.channels, shape.height, shape.width);
+    }
+    return kernels::make_planes(shape.channels, shape.height, shape.width, row, pad_rows);
+  }
+
   void set_planes(int id) {
     ValueLayout& chosen = layout(id);
     if (!chosen.has_planes) return;
-    const Shape& shape = program_.values[id].shape;
-    const int64_t row = rows_[sets_.find(id)];
     const int buffer = chosen.window_of >= 0 ? chosen.window_of : id;
-    const int64_t pad_rows = pad_rows_[buffer];
-    if (chosen.has_compact && row == shape.width && pad_rows == 0) {
-      chosen.planes = kernels::compact_planes(shape.channels, shape.height, shape.width);
-      return;
-    }
-    chosen.planes = kernels::make_planes(shape.channels, shape.height, shape.width, row, pad_rows);
-    if (buffer != id) {
-      chosen.planes.image = kernels::make_planes(program_.values[buffer].shape.channels,
-                                                 shape.height, shape.width, row, pad_rows)
-                                .image;
-    }
+    chosen.planes = geometry(id, pad_rows_[buffer]);
+    if (buffer != id) chosen.planes.image = geometry(buffer, pad_rows_[buffer]).image;
   }
 
   // An elementwise step may write over an input that nobody reads afterwards.
   void share_memory() {
     for (int index = 0; index < static_cast<int>(wishes_.size()); ++index) {
-      const int input = wishes_[index].in_place;
-      const int output = program_.layers[index].output;
-      if (input < 0 || last_reader_[input] != index || !plain(input) || !plain(output)) continue;
-      const auto& inputs = program_.layers[index].inputs;
-      if (std::count(inputs.begin(), inputs.end(), input) != 1) continue;
-      if (layout(input).planes == layout(output).planes) layout(output).same_memory = input;
+      const Layer& layer = program_.layers[index];
+      if (!plain(layer.output)) continue;
+      for (int input : wishes_[index].in_place) {
+        const bool dies = last_reader_[input] == index && plain(input) &&
+                          std::count(layer.inputs.begin(), layer.inputs.end(), input) == 1;
+        if (!dies || !(layout(input).planes == layout(layer.output).planes)) continue;
+        layout(layer.output).same_memory = input;
+        break;
+      }
     }
   }
   // Planes of their own, seen by nobody else at the end.

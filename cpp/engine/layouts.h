@@ -32,7 +32,7 @@ struct LayoutWish {
   std::vector<PlanesWish> planes;           // inputs and output; the others are compact
   std::vector<std::pair<int, int>> joined;  // pairs of values that should share `row`
   bool concat = false;                      // of channels: inputs may be windows of the output
-  int in_place = -1;  // an input whose memory the output may take, element by element; or -1
+  std::vector<int> in_place;  // inputs whose memory the output may take, element by element
 };
 
 struct ValueLayout {

@@ -7,6 +7,7 @@
 
 #include "engine/merge.h"
 #include "engine/ops.h"
+#include "engine/ops_planes.h"
 #include "engine/text.h"
 #include "pool/pool.h"
 
@@ -134,6 +135,8 @@ StepPtr build_add(const Program& program, const Layer& layer, int index,
                   const KernelChoice& choice) {
   const LayerReader reader(program, layer, index);
   const int output = reader.output({DType::kF32, DType::kU8, DType::kS8});
+  reader.require_roles({"a", "b"});
+  if (is_planes_map(program, layer)) return build_planes_map(reader, choice);
   auto step = start_merge(reader, choice, output);
   const auto dtypes = {DType::kF32, DType::kU8, DType::kS8, DType::kS32};
   const bool is_float = reader.value(output).dtype == DType::kF32;
@@ -155,6 +158,8 @@ StepPtr build_requantize(const Program& program, const Layer& layer, int index,
 StepPtr build_affine(const Program& program, const Layer& layer, int index,
                      const KernelChoice& choice) {
   const LayerReader reader(program, layer, index);
+  reader.require_roles({"x"});
+  if (is_planes_map(program, layer)) return build_planes_map(reader, choice);
   auto step = start_merge(reader, choice, reader.output({DType::kF32}));
   const Shape& shape = reader.value(layer.output).shape;
   reader.tensor("scale", {DType::kF32}, {shape.channels});
@@ -170,6 +175,8 @@ StepPtr build_activation(const Program& program, const Layer& layer, int index,
   const int x = reader.input("x", {DType::kF32, DType::kU8, DType::kS8});
   const Value& value = reader.value(x);
   reader.require_shape(reader.output({value.dtype}), value.shape);
+  reader.require_roles({"x"});
+  if (is_planes_map(program, layer)) return build_planes_map(reader, choice);
   if (value.dtype == DType::kF32) {
     auto step = start_merge(reader, choice, layer.output);
     add_input(reader, *step, x, "");

@@ -8,6 +8,7 @@
 
 #include "engine/layer_reader.h"
 #include "engine/ops.h"
+#include "engine/ops_planes.h"
 #include "engine/ops_tensor.h"
 #include "engine/text.h"
 #include "threshold/threshold.h"
@@ -203,8 +204,10 @@ StepPtr build_unpack_bits(const Program& program, const Layer& layer, int index,
 StepPtr build_concat(const Program& program, const Layer& layer, int index, const KernelChoice&) {
   const LayerReader reader(program, layer, index);
   reader.require_roles({"inputs"});
+  reader.output(kPlaneDTypes);
+  if (is_planes_concat(program, layer)) return build_planes_concat(reader);
   auto step = std::make_unique<CopyStep>();
-  step->output = reader.output(kPlaneDTypes);
+  step->output = layer.output;
   const Value& out = reader.value(step->output);
   const size_t element = dtype_bytes(out.dtype);
   const Sizes wanted = out.shape.sizes();

@@ -4,6 +4,7 @@
 
 #include "engine/merge.h"
 #include "engine/ops.h"
+#include "engine/ops_planes.h"
 #include "engine/text.h"
 #include "pool/pool.h"
 
@@ -150,8 +151,12 @@ StepPtr finish(std::unique_ptr<StepType> step, const KernelChoice& choice) {
 }
 
 StepPtr finish_max(const LayerReader& reader, const KernelChoice& choice, PoolPlan plan) {
+  const int output = reader.output({plan.dtype});
+  if (is_planes_pool(reader.program(), reader.layer())) {
+    return build_planes_pool(reader, choice, plan.window, false, false);
+  }
   auto step = std::make_unique<MaxPoolStep>();
-  step->output = reader.output({plan.dtype});
+  step->output = output;
   plan.kernel = plan.dtype == DType::kF32  ? choice.choose<MaxPoolF32>().entry
                 : plan.dtype == DType::kU8 ? choice.choose<MaxPoolU8>().entry
                                            : choice.choose<MaxPoolS8>().entry;
@@ -160,8 +165,12 @@ StepPtr finish_max(const LayerReader& reader, const KernelChoice& choice, PoolPl
 }
 
 StepPtr finish_average(const LayerReader& reader, const KernelChoice& choice, PoolPlan plan) {
+  const int output = reader.output({DType::kF32});
+  if (is_planes_pool(reader.program(), reader.layer())) {
+    return build_planes_pool(reader, choice, plan.window, true, plan.count_include_pad);
+  }
   auto step = std::make_unique<AveragePoolStep>();
-  step->output = reader.output({DType::kF32});
+  step->output = output;
   plan.kernel = choice.choose<AveragePoolF32>().entry;
   step->plan = plan;
   return finish(std::move(step), choice);

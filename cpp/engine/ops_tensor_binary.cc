@@ -3,6 +3,7 @@
 #include <cmath>
 #include <memory>
 
+#include "engine/ops_planes.h"
 #include "engine/ops_tensor.h"
 #include "engine/text.h"
 
@@ -93,13 +94,15 @@ StepPtr build_binary(const Program& program, const Layer& layer, int index, cons
 }
 
 // A gate: a is (C, H, W), b one number per channel, (C, 1, 1).
-StepPtr build_mul(const Program& program, const Layer& layer, int index, const KernelChoice&) {
+StepPtr build_mul(const Program& program, const Layer& layer, int index,
+                  const KernelChoice& choice) {
   const LayerReader reader(program, layer, index);
   const Shape& a = reader.value(reader.input("a", {DType::kF32})).shape;
   const Shape& b = reader.value(reader.input("b", {DType::kF32})).shape;
   reader.require(!a.general && !a.flat && b.sizes() == Sizes{a.channels, 1, 1},
                  "b must have one number per channel of a, (C, 1, 1)", b.text());
   reader.require_shape(layer.output, a);
+  if (is_planes_map(program, layer)) return build_planes_map(reader, choice);
   return build(reader, "mul");
 }
 

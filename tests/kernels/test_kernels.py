@@ -11,6 +11,7 @@ from niwaki import _core
 from . import (  # register their cases
     cases_cpo as cases_cpo,
     cases_dense as cases_dense,
+    cases_planes as cases_planes,
     cases_sparse as cases_sparse,
     cases_store as cases_store,
 )

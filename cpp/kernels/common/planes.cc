@@ -58,13 +58,15 @@ std::vector<std::uint32_t> pixel_mask(const Planes& planes) {
 
 void clear_pad_rows(const Planes& planes, std::int64_t images, float* origin) {
   if (planes.pad_rows == 0) return;
-  // Not a float more: behind another channel's last pixel this begins.
+  // Not a float more: behind another channel's last pixel this begins. For every image: in a
+  // concat's window the channel before an image's first is another's.
   const std::int64_t before = planes.pad_rows * planes.row + planes.pad_columns();
-  std::memset(origin - before, 0, static_cast<std::size_t>(before) * sizeof(float));
   const std::int64_t pixels = planes.pixels();
   const std::int64_t gap = planes.plane - pixels;
   for (std::int64_t n = 0; n < images; ++n) {
-    float* at = origin + n * planes.image + pixels;
+    float* image = origin + n * planes.image;
+    std::memset(image - before, 0, static_cast<std::size_t>(before) * sizeof(float));
+    float* at = image + pixels;
     for (std::int64_t c = 0; c < planes.channels; ++c, at += planes.plane) {
       std::memset(at, 0, static_cast<std::size_t>(gap) * sizeof(float));
     }
@@ -72,11 +74,12 @@ void clear_pad_rows(const Planes& planes, std::int64_t images, float* origin) {
 }
 
 void copy_planes(const Planes& from, const float* input, const Planes& to, float* output,
-                 std::int64_t images) {
+                 std::int64_t images, std::int64_t channels) {
+  if (channels < 0) channels = from.channels;
   const bool same_plane = from.row == to.row;
   const auto row_bytes = static_cast<std::size_t>(to.width) * sizeof(float);
   for (std::int64_t n = 0; n < images; ++n) {
-    for (std::int64_t c = 0; c < to.channels; ++c) {
+    for (std::int64_t c = 0; c < channels; ++c) {
       const float* source = input + n * from.image + c * from.plane;
       float* target = output + n * to.image + c * to.plane;
       if (same_plane) {

@@ -70,8 +70,9 @@ std::vector<std::uint32_t> pixel_mask(const Planes& planes);
 // behind channels. Pad columns are the producer's part.
 void clear_pad_rows(const Planes& planes, std::int64_t images, float* origin);
 
-// Copy images from one geometry to another of the same sizes, pad columns zeroed where asked.
+// Copy images from one geometry to another of the same height and width, with zeros in its pad
+// columns: `channels` of them, or all of `from`'s.
 void copy_planes(const Planes& from, const float* input, const Planes& to, float* output,
-                 std::int64_t images);
+                 std::int64_t images, std::int64_t channels = -1);
 
 }  // namespace niwaki::kernels

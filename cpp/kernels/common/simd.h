@@ -69,6 +69,17 @@ struct Portable {
   static NIWAKI_INLINE Vector keep(Vector x, Bits bits) {  // 0 in lanes without a bit, even of NaN
     return make([&](int k) { return (bits >> k & 1U) != 0 ? x.lane[k] : 0.0F; });
   }
+  static NIWAKI_INLINE Vector bits_or(Vector a, Vector b) {  // of their bits
+    return make([&](int k) {
+      std::uint32_t bits[2];
+      __builtin_memcpy(&bits[0], &a.lane[k], sizeof(float));
+      __builtin_memcpy(&bits[1], &b.lane[k], sizeof(float));
+      bits[0] |= bits[1];
+      float either;
+      __builtin_memcpy(&either, &bits[0], sizeof(float));
+      return either;
+    });
+  }
   static NIWAKI_INLINE Vector fma(Vector a, Vector b, Vector c) {  // a * b + c; fused where it can
     return make([&](int k) { return a.lane[k] * b.lane[k] + c.lane[k]; });
   }
@@ -135,6 +146,7 @@ struct Avx2 {
   static NIWAKI_INLINE Vector keep(Vector x, Bits bits) {
     return _mm256_and_ps(x, _mm256_castsi256_ps(lanes_of(bits)));
   }
+  static NIWAKI_INLINE Vector bits_or(Vector a, Vector b) { return _mm256_or_ps(a, b); }
   static NIWAKI_INLINE Vector fma(Vector a, Vector b, Vector c) { return _mm256_fmadd_ps(a, b, c); }
   static NIWAKI_INLINE Vector mul(Vector a, Vector b) { return _mm256_mul_ps(a, b); }
   static NIWAKI_INLINE Vector add(Vector a, Vector b) { return _mm256_add_ps(a, b); }
@@ -182,6 +194,7 @@ struct Avx512 {
   static NIWAKI_INLINE Vector keep(Vector x, Bits bits) {
     return _mm512_maskz_mov_ps(static_cast<__mmask16>(bits), x);
   }
+  static NIWAKI_INLINE Vector bits_or(Vector a, Vector b) { return _mm512_or_ps(a, b); }
   static NIWAKI_INLINE Vector fma(Vector a, Vector b, Vector c) { return _mm512_fmadd_ps(a, b, c); }
   static NIWAKI_INLINE Vector mul(Vector a, Vector b) { return _mm512_mul_ps(a, b); }
   static NIWAKI_INLINE Vector add(Vector a, Vector b) { return _mm512_add_ps(a, b); }
@@ -229,6 +242,9 @@ struct Neon {
     const uint32x4_t one_each = {1, 2, 4, 8};
     const uint32x4_t lanes = vtstq_u32(vdupq_n_u32(bits), one_each);
     return vreinterpretq_f32_u32(vandq_u32(vreinterpretq_u32_f32(x), lanes));
+  }
+  static NIWAKI_INLINE Vector bits_or(Vector a, Vector b) {
+    return vreinterpretq_f32_u32(vorrq_u32(vreinterpretq_u32_f32(a), vreinterpretq_u32_f32(b)));
   }
   static NIWAKI_INLINE Vector fma(Vector a, Vector b, Vector c) { return vfmaq_f32(c, a, b); }
   static NIWAKI_INLINE Vector mul(Vector a, Vector b) { return vmulq_f32(a, b); }

@@ -1,0 +1,253 @@
+#include "engine/ops_planes.h"
+
+#include <algorithm>
+#include <memory>
+
+#include "engine/text.h"
+#include "planes_f32/planes_f32.h"
+
+namespace niwaki {
+namespace {
+
+using namespace kernels;
+
+constexpr int64_t kElementsPerTask = 1 << 14;
+
+// A float map in the form that a step of this file touches: planes, or (C,) behind a global pool.
+struct Map {
+  int id = -1;
+  Planes planes;
+  bool as_planes = true;
+
+  Map() = default;
+  Map(const Program& program, int id) : id(id), as_planes(is_float_map(program, id)) {
+    const Shape& shape = program.values[id].shape;
+    planes = as_planes ? program.layouts[id].planes
+                       : compact_planes(shape.channels, shape.height, shape.width);
+  }
+  float* at(const Run& run, int64_t image, int64_t channel) const {
+    float* data =
+        as_planes ? run.planes(id) + image * planes.image : run.image(image).value<float>(id);
+    return data + channel * planes.plane;
+  }
+};
+
+// Work on some channels of each image.
+class ChannelStep : public Step {
+ public:
+  bool batched() const override { return true; }
+
+  void run(Run& run) const final {
+    const int64_t per_image = (output.planes.channels + chunk - 1) / chunk;
+    run.parallel(per_image * run.images(), [&](int64_t task, uint8_t* scratch) {
+      const int64_t first = task % per_image * chunk;
+      run_channels(run, task / per_image, first, std::min(chunk, output.planes.channels - first),
+                   scratch);
+    });
+  }
+  virtual void run_channels(const Run& run, int64_t image, int64_t first, int64_t count,
+                            uint8_t* scratch) const = 0;
+
+  void cut(const Planes& planes) {
+    chunk = std::max<int64_t>(1, kElementsPerTask / std::max<int64_t>(planes.pixels(), 1));
+  }
+
+  Map output;
+  int64_t chunk = 1;
+};
+
+class MapStep final : public ChannelStep {
+ public:
+  void run_channels(const Run& run, int64_t image, int64_t first, int64_t count,
+                    uint8_t*) const override {
+    MapPlanesF32Args args{};
+    args.a = a.at(run, image, first);
+    args.a_plane = a.planes.plane;
+    if (b.id >= 0) {
+      args.b = b.at(run, image, first);
+      args.b_plane = b.planes.plane;
+    }
+    if (gate >= 0) args.scale = run.image(image).value<float>(gate) + first;
+    if (scale != nullptr) args.scale = scale + first;
+    args.scale_stride = 1;
+    args.bias = bias == nullptr ? nullptr : bias + first;
+    args.activation = activation;
+    args.mask = mask.empty() ? nullptr : mask.data();
+    args.channels = count;
+    args.pixels = output.planes.pixels();
+    args.output = output.at(run, image, first);
+    args.output_plane = output.planes.plane;
+    map(args);
+  }
+
+  Kernel<MapPlanesF32> map;
+  Map a, b;
+  int gate = -1;  // a value (C, 1, 1)
+  const float* scale = nullptr;
+  const float* bias = nullptr;
+  Activation activation;
+  std::vector<uint32_t> mask;
+};
+
+class PoolStep final : public ChannelStep {
+ public:
+  void run_channels(const Run& run, int64_t image, int64_t first, int64_t count,
+                    uint8_t* scratch) const override {
+    pool({x.at(run, image, first), x.planes, window, average, count_include_pad, count,
+          output.at(run, image, first), output.planes, reinterpret_cast<float*>(scratch)});
+  }
+
+  Kernel<PoolPlanesF32> pool;
+  Map x;
+  Window window;
+  bool average = false, count_include_pad = false;
+};
+
+// Copies the inputs that aren't windows of the output already.
+class ConcatStep final : public Step {
+ public:
+  bool batched() const override { return true; }
+
+  void run(Run& run) const override {
+    for (const auto& [input, channel] : copies) {
+      copy_planes(input.planes, input.at(run, 0, 0), output.planes, output.at(run, 0, channel),
+                  run.images(), input.planes.channels);
+    }
+  }
+  std::vector<std::pair<Map, int64_t>> copies;  // and the channel where each begins
+  Map output;
+};
+
+int data_input(const Layer& layer) {
+  const int a = layer.input("a");
+  return a >= 0 ? a : layer.input("x");
+}
+
+}  // namespace
+
+bool is_planes_map(const Program& program, const Layer& layer) {
+  const int a = data_input(layer);
+  const int b = layer.input("b");
+  if (a < 0 || !is_float_map(program, a) || !is_float_map(program, layer.output)) return false;
+  if (program.values[a].shape != program.values[layer.output].shape) return false;
+  if (b < 0) return true;
+  if (!is_float_map(program, b)) return false;
+  return layer.op == "mul" || program.values[b].shape == program.values[a].shape;
+}
+
+void wish_elementwise(const LayerReader& reader, LayoutWish& wish) {
+  const Layer& layer = reader.layer();
+  if (!is_planes_map(reader.program(), layer)) return;
+  const int a = data_input(layer);
+  wish.planes = {{a}, {layer.output}};
+  wish.joined = {{a, layer.output}};
+  wish.in_place = {a};
+  const int b = layer.input("b");
+  if (b >= 0 && layer.op != "mul") {
+    wish.planes.push_back({b});
+    wish.joined.emplace_back(b, layer.output);
+    wish.in_place.push_back(b);
+  }
+}
+
+StepPtr build_planes_map(const LayerReader& reader, const KernelChoice& choice) {
+  const Program& program = reader.program();
+  const Layer& layer = reader.layer();
+  auto step = std::make_unique<MapStep>();
+  step->a = Map(program, data_input(layer));
+  step->output = Map(program, layer.output);
+  const int64_t channels = step->output.planes.channels;
+  if (layer.op == "mul") {
+    step->gate = layer.input("b");
+  } else if (layer.input("b") >= 0) {
+    step->b = Map(program, layer.input("b"));
+  }
+  if (layer.op == "affine") {
+    step->scale = reader.tensor("scale", {DType::kF32}, {channels}).as<float>();
+    step->bias = reader.tensor("bias", {DType::kF32}, {channels}).as<float>();
+  }
+  step->activation = reader.activation();
+  if (step->output.planes.pad_columns() > 0) step->mask = pixel_mask(step->output.planes);
+  step->map = choice.choose<MapPlanesF32>();
+  step->cut(step->output.planes);
+  step->kernel = step->map.entry->name;
+  step->reason = choice.reason(step->map.entry);
+  return step;
+}
+
+bool is_planes_pool(const Program& program, const Layer& layer) {
+  const int x = layer.input("x");
+  const Value& out = program.values[layer.output];
+  return x >= 0 && is_float_map(program, x) && out.dtype == DType::kF32 && !out.shape.general;
+}
+
+void wish_pool(const LayerReader& reader, LayoutWish& wish) {
+  const Layer& layer = reader.layer();
+  if (!is_planes_pool(reader.program(), layer)) return;
+  wish.planes = {{layer.input("x")}};
+  if (is_float_map(reader.program(), layer.output)) wish.planes.push_back({layer.output});
+}
+
+StepPtr build_planes_pool(const LayerReader& reader, const KernelChoice& choice,
+                          const Window& window, bool average, bool count_include_pad) {
+  const Layer& layer = reader.layer();
+  auto step = std::make_unique<PoolStep>();
+  step->x = Map(reader.program(), layer.input("x"));
+  step->output = Map(reader.program(), layer.output);
+  step->window = window;
+  step->average = average;
+  step->count_include_pad = count_include_pad;
+  const int64_t scratch = pool_scratch(step->x.planes, step->output.planes, window);
+  step->thread_bytes = static_cast<size_t>(scratch) * sizeof(float);
+  step->pool = choice.choose<PoolPlanesF32>();
+  step->cut(step->x.planes);
+  step->kernel = step->pool.entry->name;
+  step->reason = choice.reason(step->pool.entry);
+  return step;
+}
+
+bool is_planes_concat(const Program& program, const Layer& layer) {
+  const Json* axis = layer.attrs.find("axis");
+  if (axis != nullptr && !(axis->is_integer() && axis->integer() == 0)) return false;
+  const Shape& out = program.values[layer.output].shape;
+  int64_t channels = 0;
+  for (int id : layer.inputs) {
+    if (!is_float_map(program, id)) return false;
+    const Shape& shape = program.values[id].shape;
+    if (shape.height != out.height || shape.width != out.width) return false;
+    channels += shape.channels;
+  }
+  return is_float_map(program, layer.output) && channels == out.channels;
+}
+
+void wish_concat(const LayerReader& reader, LayoutWish& wish) {
+  const Layer& layer = reader.layer();
+  if (!is_planes_concat(reader.program(), layer)) return;
+  wish.concat = true;
+  wish.planes = {{layer.output}};
+  for (int id : layer.inputs) wish.planes.push_back({id});
+}
+
+StepPtr build_planes_concat(const LayerReader& reader) {
+  const Program& program = reader.program();
+  const Layer& layer = reader.layer();
+  auto step = std::make_unique<ConcatStep>();
+  step->output = Map(program, layer.output);
+  const ValueLayout& whole = program.layouts[layer.output];
+  const int buffer = whole.window_of >= 0 ? whole.window_of : layer.output;
+  int64_t channel = 0;
+  for (int id : layer.inputs) {
+    const ValueLayout& part = program.layouts[id];
+    const bool there =
+        part.window_of == buffer && part.window_channel == whole.window_channel + channel;
+    if (!there) step->copies.emplace_back(Map(program, id), channel);
+    channel += program.values[id].shape.channels;
+  }
+  step->kernel = step->copies.empty() ? "none" : "copy";
+  step->reason = step->copies.empty()
+                     ? "its inputs are written where they belong"
+                     : concat(step->copies.size(), " of ", layer.inputs.size(), " are copied");
+  return step;
+}
+
+}  // namespace niwaki

@@ -1,7 +1,0 @@
-#include "roofline/loops.h"
-
-namespace niwaki::kernels {
-
-const RooflineLoops kRooflineNeon = kLoops<simd::Neon>;
-
-}  // namespace niwaki::kernels

@@ -1,7 +1,0 @@
-#include "roofline/loops.h"
-
-namespace niwaki::kernels {
-
-const RooflineLoops kRooflineAvx2 = kLoops<simd::Avx2>;
-
-}  // namespace niwaki::kernels

@@ -1,0 +1,204 @@
+"""Drawn networks of everything that runs on padded planes: every value, batch, thread count, order.
+
+Pads, shared rows, windows of concats, memory written over, and copies to and from compact form meet
+here in all combinations; the oracle knows none of them.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings, strategies as st
+
+from niwaki.runtime import Engine
+
+from . import oracle
+from .programs import Builder, weight_tensors
+
+
+class Network:
+    """A program and its values in NumPy, grown layer by layer."""
+
+    def __init__(self, shape, images, rng):
+        self.rng = rng
+        self.builder = Builder(shape)
+        self.arrays = {0: rng.normal(size=(images, *shape)).astype(np.float32).astype(np.float64)}
+
+    def add(self, op, inputs, array, attrs=None, tensors=None):
+        value = self.builder.layer(op, inputs, "f32", array.shape[1:], attrs, tensors)
+        self.arrays[value] = array
+        return value
+
+    def conv(self, x, outputs, kernel, strides, pads, residual=None, groups=1, density=0.5):
+        array = self.arrays[x]
+        shape = (outputs, array.shape[1] // groups, *kernel)
+        weight = self.rng.normal(size=shape) * (self.rng.random(shape) < density)
+        weight = (weight / np.sqrt(max(1, np.prod(shape[1:]) * density))).astype(np.float32)
+        bias = self.rng.normal(size=outputs).astype(np.float32)
+        y = oracle.conv(array, weight.astype(np.float64), strides, pads, groups=groups)
+        y += bias[:, None, None]
+        inputs = {"x": x}
+        if residual is not None:
+            inputs["residual"] = residual
+            y = y + self.arrays[residual]
+        storage = "sparse" if density < 0.5 else "dense"
+        attrs = {"kernel": list(kernel), "strides": list(strides), "pads": list(pads)}
+        attrs |= {"groups": groups, "weight": storage, "activation": {"kind": "relu"}}
+        tensors = weight_tensors(weight, storage) | {"bias": bias}
+        return self.add("conv", inputs, np.maximum(y, 0), attrs, tensors)
+
+    def pool(self, x, kind, kernel, strides, pads):
+        array = self.arrays[x]
+        size = [
+            (array.shape[2 + i] + pads[i] + pads[i + 2] - kernel[i]) // strides[i] + 1
+            for i in range(2)
+        ]
+        y = oracle.pool(array, kind, kernel, strides, pads, size)
+        attrs = {"kernel": list(kernel), "strides": list(strides), "pads": list(pads)}
+        return self.add(f"{kind}_pool", {"x": x}, y, attrs)
+
+
+def draw_layer(draw, network):
+    """Add one layer on drawn values."""
+    arrays = {
+        k: a for k, a in network.arrays.items() if a.ndim == 4 and a.shape[2] * a.shape[3] > 1
+    }
+    x = draw(st.sampled_from(list(arrays)))
+    shape = arrays[x].shape
+    same = [k for k, a in arrays.items() if a.shape == shape]
+    sized = [k for k, a in arrays.items() if a.shape[2:] == shape[2:]]
+    op = draw(st.sampled_from(["conv", "conv", "down", "pool", "add", "concat", "gate", "general"]))
+    if op == "conv":
+        side = draw(st.sampled_from([1, 3, 3, 5]))
+        outputs = draw(st.sampled_from([1, 4, 5, shape[1]]))
+        fits = [k for k in sized if arrays[k].shape[1] == outputs]
+        residual = draw(st.sampled_from([None, *fits]))
+        pads = (side // 2,) * 4
+        density = draw(st.sampled_from([0.3, 1.0]))
+        network.conv(x, outputs, (side, side), (1, 1), pads, residual, density=density)
+    elif op == "down":
+        side = draw(st.sampled_from([1, 2, 3]))
+        if min(shape[2:]) >= 4:
+            pad = side // 2
+            network.conv(x, shape[1], (side, side), (2, 2), (pad,) * 4, groups=shape[1])
+    elif op == "pool":
+        kind = draw(st.sampled_from(["max", "average"]))
+        stride = draw(st.sampled_from([1, 2]))
+        if min(shape[2:]) >= 3:
+            network.pool(x, kind, (3, 3), (stride, stride), (1, 1, 1, 1))
+    elif op == "add":
+        b = draw(st.sampled_from(same))
+        y = np.maximum(arrays[x] + arrays[b], 0)
+        network.add("add", {"a": x, "b": b}, y, {"activation": {"kind": "relu"}})
+    elif op == "concat":
+        parts = draw(st.lists(st.sampled_from(sized), min_size=1, max_size=3))
+        parts = [x, *parts]
+        if sum(arrays[k].shape[1] for k in parts) <= 24:
+            y = np.concatenate([arrays[k] for k in parts], 1)
+            network.add("concat", {"inputs": parts}, y, {"axis": 0})
+    elif op == "gate":
+        mean = arrays[x].mean((2, 3), keepdims=True)
+        gate = network.add("global_average_pool", {"x": x}, mean)
+        network.add("mul", {"a": x, "b": gate}, arrays[x] * mean)
+    else:  # compact only
+        y = np.abs(arrays[x])
+        network.add("unary", {"x": x}, y, {"kind": "abs", "alpha": 0, "beta": 0})
+
+
+@st.composite
+def networks(draw):
+    rng = np.random.default_rng(draw(st.integers(0, 2**31)))
+    shape = (draw(st.sampled_from([1, 3])), draw(st.integers(4, 9)), draw(st.integers(4, 18)))
+    network = Network(shape, draw(st.sampled_from([1, 2, 5])), rng)
+    for _ in range(draw(st.integers(2, 12))):
+        draw_layer(draw, network)
+    if len(network.arrays) == 1:
+        network.conv(0, 4, (3, 3), (1, 1), (1, 1, 1, 1))
+    return network
+
+
+def check(engine, network):
+    images = network.arrays[0].astype(np.float32)
+    names = [value["name"] for value in engine.program.values]
+    found = engine.values(images)
+    for value, expected in network.arrays.items():
+        largest = max(1.0, float(np.abs(expected).max()))
+        np.testing.assert_allclose(found[names[value]], expected, atol=2e-5 * largest, rtol=0)
+    return found
+
+
+@settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.too_slow])
+@given(network=networks(), threads=st.sampled_from([1, 1, 2, 3]))
+def test_every_value(network, threads):
+    outputs = sorted(network.arrays)[-2:]
+    outputs = [value for value in outputs if value != 0]
+    engine = Engine(network.builder.program(outputs), threads=threads)
+    found = check(engine, network)
+    # Outputs alone: other values' rooms are taken by then. The bits are the same.
+    images = network.arrays[0].astype(np.float32)
+    names = [value["name"] for value in engine.program.values]
+    results = engine(images)
+    for value, result in zip(outputs, results if len(outputs) > 1 else [results], strict=True):
+        np.testing.assert_array_equal(result, found[names[value]])
+    single = engine(images[-1:])
+    first = results[0] if len(outputs) > 1 else results
+    np.testing.assert_array_equal((single[0] if len(outputs) > 1 else single)[0], first[-1])
+
+
+@settings(deadline=None, max_examples=30, suppress_health_check=[HealthCheck.too_slow])
+@given(network=networks(), data=st.data())
+def test_run_layer(network, data):
+    engine = Engine(network.builder.program())
+    index = data.draw(st.integers(0, len(network.builder.layers) - 1))
+    layer = network.builder.layers[index]
+    ids = [
+        k for item in layer["inputs"].values() for k in (item if isinstance(item, list) else [item])
+    ]
+    inputs = [network.arrays[k].astype(np.float32) for k in ids]
+    (found,) = engine.run_layer(index, inputs)
+    expected = network.arrays[layer["output"]]
+    largest = max(1.0, float(np.abs(expected).max()))
+    np.testing.assert_allclose(found, expected, atol=2e-5 * largest, rtol=0)
+
+
+def densenet(growth=4, layers=4):
+    network = Network((4, 8, 8), 3, np.random.default_rng(3))
+    features = [network.conv(0, 8, (3, 3), (1, 1), (1, 1, 1, 1))]
+    for _ in range(layers):
+        x = features[0]
+        if len(features) > 1:
+            y = np.concatenate([network.arrays[k] for k in features], 1)
+            x = network.add("concat", {"inputs": list(features)}, y, {"axis": 0})
+        x = network.conv(x, 8, (1, 1), (1, 1), (0, 0, 0, 0))
+        features.append(network.conv(x, growth, (3, 3), (1, 1), (1, 1, 1, 1)))
+    y = np.concatenate([network.arrays[k] for k in features], 1)
+    network.add("concat", {"inputs": list(features)}, y, {"axis": 0})
+    return network
+
+
+def test_growing_concats_copy_nothing():
+    network = densenet()
+    engine = Engine(network.builder.program())
+    check(engine, network)
+    kernels = [info.kernel for info in engine.explain() if info.op == "concat"]
+    assert kernels == ["none"] * 4
+
+
+@pytest.mark.parametrize("images", [1, 2, 7, 16, 33])
+@pytest.mark.parametrize("threads", [1, 2])
+def test_batches_equal_single_images(rng, images, threads):
+    network = Network((3, 33, 31), images, rng)
+    value = network.conv(0, 8, (3, 3), (2, 2), (1, 1, 1, 1))
+    for _ in range(4):
+        y = network.conv(value, 8, (3, 3), (1, 1), (1, 1, 1, 1))
+        value = network.conv(y, 8, (1, 1), (1, 1), (0, 0, 0, 0), residual=value)
+    value = network.pool(value, "max", (3, 3), (2, 2), (1, 1, 1, 1))
+    for _ in range(8):
+        value = network.conv(value, 16, (3, 3), (1, 1), (1, 1, 1, 1), density=0.2)
+    network.add("global_average_pool", {"x": value}, network.arrays[value].mean((2, 3)))
+    engine = Engine(network.builder.program(), threads=threads)
+    x = network.arrays[0].astype(np.float32)
+    together = engine(x)
+    np.testing.assert_allclose(together, network.arrays[max(network.arrays)], atol=1e-4)
+    for k in range(images):
+        np.testing.assert_array_equal(engine(x[k : k + 1])[0], together[k])
