@@ -283,3 +283,66 @@ def test_an_unknown_pass_is_refused_with_the_known_ones(parse):
     model = parse("g (float[N,2] x) => (float[N,2] y) { y = Relu(x) }")
     with pytest.raises(RegistryError, match=r"fold-batch-norm.*got 'fold-magic'"):
         graph.run_passes(model, ["fold-magic"])
+
+
+def equal_before_and_after(model, names, rng):
+    """Run some passes; the output must stay, and return what nodes remain."""
+    x = rng.normal(size=(2, 4, 7, 6)).astype(np.float32)
+    before = graph.evaluate(model.clone(), {"x": x})["y"]
+    graph.run_passes(model, names)
+    np.testing.assert_allclose(graph.evaluate(model, {"x": x})["y"], before, rtol=1e-4, atol=1e-4)
+    return [node.op_type for node in model.graph]
+
+
+@pytest.mark.parametrize(
+    ("line", "remain"),
+    [
+        ("h = Pad(x, pads)  y = Conv <pads = [1, 0, 0, 1]> (h, w)", ["Conv"]),
+        ("h = Pad(x, pads, zero)  y = AveragePool <kernel_shape = [2, 2]> (h)", ["AveragePool"]),
+        ("h = Pad(x, pads, one)  y = Conv(h, w)", ["Pad", "Conv"]),
+        ('h = Pad <mode = "reflect"> (x, pads)  y = Conv(h, w)', ["Pad", "Conv"]),
+        ('h = Pad(x, pads)  y = Conv <auto_pad = "SAME_UPPER"> (h, w)', ["Pad", "Conv"]),
+        ("h = Pad(x, channels)  y = GlobalMaxPool(h)", ["Pad", "GlobalMaxPool"]),
+        ("h = Pad(x, pads)  y = MaxPool <kernel_shape = [2, 2]> (h)", ["Pad", "MaxPool"]),
+        (
+            "h = Pad(x, pads)  y = AveragePool <kernel_shape = [2, 2], pads = [1, 1, 1, 1]> (h)",
+            ["Pad", "AveragePool"],
+        ),
+        ("h = Pad(x, pads)  c = Conv(h, w)  g = GlobalMaxPool(h)  y = Mul(c, g)",
+         ["Pad", "Conv", "GlobalMaxPool", "Mul"]),
+    ],
+)  # fmt: skip
+def test_padding_goes_into_its_reader(parse, rng, line, remain):
+    weight = ", ".join(str(n) for n in np.round(rng.normal(size=4 * 4 * 2 * 2), 3))
+    model = parse(
+        "pad (float[N,4,7,6] x) => (float[N,A,B,C] y) "
+        f"<int64[8] pads = {{0, 0, 1, 2, 0, 0, 0, 1}}, float[4,4,2,2] w = {{{weight}}}, "
+        "int64[8] channels = {0, 1, 0, 0, 0, 0, 0, 0}, float zero = {0.0}, float one = {1.0}> "
+        f"{{ {line} }}"
+    )
+    assert equal_before_and_after(model, ["fold-pad"], rng) == remain
+
+
+@pytest.mark.parametrize(
+    ("line", "remain"),
+    [
+        ("y = Conv(n, w, b)", ["Conv"]),
+        ("y = Conv <group = 2, strides = [2, 2]> (n, grouped)", ["Conv"]),
+        ("y = Conv <pads = [1, 1, 1, 1]> (n, w)", ["BatchNormalization", "Conv"]),
+        ("r = Relu(n)  y = Conv(r, w)", ["BatchNormalization", "Relu", "Conv"]),
+        ("c = Conv(n, w)  g = GlobalMaxPool(n)  y = Add(c, g)",
+         ["BatchNormalization", "Conv", "GlobalMaxPool", "Add"]),
+    ],
+)  # fmt: skip
+def test_a_norm_goes_into_the_layer_behind_it(parse, rng, line, remain):
+    weight = ", ".join(str(n) for n in np.round(rng.normal(size=4 * 4 * 2 * 2), 3))
+    half = ", ".join(str(n) for n in np.round(rng.normal(size=6 * 2 * 2 * 2), 3))
+    model = parse(
+        "norm (float[N,4,7,6] x) => (float[N,A,B,C] y) "
+        f"<float[4,4,2,2] w = {{{weight}}}, float[6,2,2,2] grouped = {{{half}}}, "
+        "float[4] gain = {1.5, -0.5, 2.0, 1.0}, float[4] shift = {0.3, 1.0, -2.0, 0.0}, "
+        "float[4] mean = {0.1, 0.2, -0.3, 0.0}, float[4] var = {0.5, 2.0, 1.0, 1.5}, "
+        "float[4] b = {1.0, 2.0, 3.0, 4.0}> "
+        f"{{ n = BatchNormalization(x, gain, shift, mean, var)  {line} }}"
+    )
+    assert equal_before_and_after(model, ["fold-norm-before"], rng) == remain

@@ -19,7 +19,6 @@ _LIFTED = (
     "ConvTranspose",
     "GlobalAveragePool",
     "GlobalMaxPool",
-    "LpPool",
     "MaxPool",
 )
 _NEUTRAL = {"kernel_shape": 1, "strides": 1, "dilations": 1, "output_padding": 0}

@@ -38,7 +38,10 @@ def read_concat(matcher: Matcher, node: ir.Node) -> None:
         if constant(value) is not None:
             raise unsupported(node, "inputs that aren't constant", got=repr(value and value.name))
     axis = matcher.axis(attribute(node, "axis", 1), len(matcher.shape(node.outputs[0], node)), node)
-    inputs = {str(i): data(node, i) for i in range(len(node.inputs))}
+    parts = [data(node, i) for i in range(len(node.inputs))]
+    # What a split left empty adds nothing, and is no value of the engine's.
+    kept = [part for part in parts if matcher.shape(part, node)[axis] > 0]
+    inputs = {str(i): part for i, part in enumerate(kept)}
     matcher.emit("concat", node, node.outputs[0], inputs, {"axis": axis})
 
 
