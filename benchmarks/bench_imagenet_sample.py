@@ -71,10 +71,12 @@ def write_network(name: str, folder: Path) -> tuple[Path, models.Trained]:
 
 
 def compare(
-    path: Path, trained: models.Trained, pictures: Iterator[tuple[Image.Image, int]]
+    engine: Engine,
+    path: Path,
+    trained: models.Trained,
+    pictures: Iterator[tuple[Image.Image, int]],
 ) -> Comparison:
     """Run pictures through the engine and ONNX Runtime and hold the answers together."""
-    engine = Engine(path, threads=1)
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     session = onnxruntime.InferenceSession(path, options)
@@ -113,7 +115,8 @@ def main() -> None:
 def measure(name: str, folder: Path, root: Path, count: int, runs: int) -> list[Row]:
     """Return the rows of one network."""
     path, trained = write_network(name, folder)
-    found = compare(path, trained, islice(photographs(root), count))
+    engine = Engine(path, threads=1, tune=True)
+    found = compare(engine, path, trained, islice(photographs(root), count))
     total = found.photographs
     note = (
         f"same top-1 on {found.same} of {total}; largest |difference| {found.largest:.1e} of the "
@@ -134,7 +137,7 @@ def measure(name: str, folder: Path, root: Path, count: int, runs: int) -> list[
         )
         for runner, right in (("niwaki", found.correct), ("onnxruntime", found.correct_peer))
     ]
-    runners = [targets.engine_runner(path), targets.onnxruntime_runner(path)]
+    runners = [targets.engine_runner(engine), targets.onnxruntime_runner(path)]
     shape = "x".join(map(str, (1, 3, *trained.preprocess["size"])))
     for runner, timing in targets.interleave(runners, runs=runs).items():
         rows.append(Row.of(f"{name}, one photograph", runner, timing, shape=shape))

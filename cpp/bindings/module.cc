@@ -8,4 +8,5 @@ NB_MODULE(_core, m) {
   niwaki::bind_kernels(m);
   niwaki::bind_engine(m);
   niwaki::bind_convolution(m);
+  niwaki::bind_roofline(m);
 }

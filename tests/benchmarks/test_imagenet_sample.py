@@ -4,6 +4,7 @@
 """
 
 import os
+import runpy
 from itertools import islice
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-from niwaki import models
+from niwaki import Engine, models
 
 pytestmark = [pytest.mark.data, pytest.mark.slow]
 PHOTOGRAPHS = 24
@@ -39,7 +40,8 @@ def test_answers_as_onnx_runtime(name, right, root, tmp_path):
 
     torch.set_num_threads(1)
     path, trained = bench.write_network(name, tmp_path)
-    found = bench.compare(path, trained, islice(bench.photographs(root), PHOTOGRAPHS))
+    pictures = islice(bench.photographs(root), PHOTOGRAPHS)
+    found = bench.compare(Engine(path), path, trained, pictures)
     assert found.photographs == PHOTOGRAPHS
     assert found.same == PHOTOGRAPHS
     assert found.largest < 1e-4
@@ -52,3 +54,14 @@ def test_a_third_of_the_compressed_squeezenet_is_left(root):
     assert sum(w.size for w in weights) == 1_244_448
     share = sum(np.count_nonzero(w) for w in weights) / 1_244_448
     assert share == pytest.approx(0.334, abs=5e-4)
+
+
+def test_the_example_sees_what_is_there(root, tmp_path, capsys):
+    import bench_imagenet_sample as bench
+
+    example = runpy.run_path(str(Path(__file__).parents[2] / "examples" / "sparse_squeezenet.py"))
+    picture, label = next(bench.photographs(root))
+    picture.save(tmp_path / "photograph.png")
+    best = example["classify"](tmp_path / "photograph.png")
+    assert label in [index for index, _ in best]
+    assert "MB packed" in capsys.readouterr().out

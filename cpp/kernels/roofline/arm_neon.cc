@@ -1,0 +1,7 @@
+#include "roofline/loops.h"
+
+namespace niwaki::kernels {
+
+const RooflineLoops kRooflineNeon = kLoops<simd::Neon>;
+
+}  // namespace niwaki::kernels

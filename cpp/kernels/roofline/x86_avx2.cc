@@ -1,0 +1,7 @@
+#include "roofline/loops.h"
+
+namespace niwaki::kernels {
+
+const RooflineLoops kRooflineAvx2 = kLoops<simd::Avx2>;
+
+}  // namespace niwaki::kernels

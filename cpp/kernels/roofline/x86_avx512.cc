@@ -1,0 +1,7 @@
+#include "roofline/loops.h"
+
+namespace niwaki::kernels {
+
+const RooflineLoops kRooflineAvx512 = kLoops<simd::Avx512>;
+
+}  // namespace niwaki::kernels
