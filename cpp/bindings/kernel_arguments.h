@@ -133,6 +133,7 @@ void add_dense_adapters(Adapters& adapters);   // dense_conv_f32, depthwise_f32
 void add_conv_adapters(Adapters& adapters);    // pad_planes, conv_f32, conv_i16, conv_b1
 void add_cpo_adapters(Adapters& adapters);     // cpo_f32
 void add_linear_adapters(Adapters& adapters);  // linear, threshold
+void add_tiled_adapters(Adapters& adapters);   // bcsc, bits_gemm
 void add_store_adapters(Adapters& adapters);   // epilogue, pool
 void add_sparse_adapters(Adapters& adapters);  // sparse_conv_f32, split_phases
 

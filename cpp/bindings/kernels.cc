@@ -28,6 +28,7 @@ const Adapters& adapters() {
     add_dense_adapters(filled);
     add_cpo_adapters(filled);
     add_linear_adapters(filled);
+    add_tiled_adapters(filled);
     add_store_adapters(filled);
     add_sparse_adapters(filled);
     add_planes_adapters(filled);

@@ -14,6 +14,7 @@ from . import (  # register their cases
     cases_planes as cases_planes,
     cases_sparse as cases_sparse,
     cases_store as cases_store,
+    cases_tiled as cases_tiled,
 )
 from .cases import CASES
 
