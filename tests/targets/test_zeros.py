@@ -91,6 +91,14 @@ def test_pruning_twice_and_not_at_all(path):
         prune(program, 0.5, structure="stripes")
 
 
+def test_blocks_of_output_channels_live_and_die_together(path):
+    pruned = prune(runtime.compile_graph(graph.load(path)), 0.75, structure="4x1")
+    weight = dense_weight(pruned, pruned.layers[2])
+    blocks = (weight != 0).reshape(4, 4, 8, 3, 3)
+    assert (blocks.all(axis=1) == blocks.any(axis=1)).all()
+    assert np.count_nonzero(weight) == 1152 // 4
+
+
 def level(sparsity, ms):
     return Level(sparsity, sparsity, 1, 1, Timing(ms, 0, 5))
 

@@ -10,11 +10,13 @@ import numpy as np
 from niwaki.errors import InputError
 from niwaki.formats import FORMATS
 from niwaki.runtime.program import Program
-from niwaki.structures import STRUCTURES, density_of
+from niwaki.structures import create, density_of
 from niwaki.targets._work import weight_shape
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from niwaki.structures import Structure
 
 
 def prune(program: Program, sparsity: float, *, structure: str = "unstructured") -> Program:
@@ -28,7 +30,8 @@ def prune(program: Program, sparsity: float, *, structure: str = "unstructured")
     Args:
         program: The packed network, in floats.
         sparsity: Share of zeros in each pruned layer, in [0, 1].
-        structure: How zeros lie: a name of `niwaki.structures.STRUCTURES`.
+        structure: How zeros lie: a name of `niwaki.structures.STRUCTURES`, or ``Nx1`` for blocks of
+            N output channels, e.g. ``4x1``.
 
     Raises:
         InputError: The program is in integers, or no layer could be pruned.
@@ -38,7 +41,7 @@ def prune(program: Program, sparsity: float, *, structure: str = "unstructured")
     Source: niwaki; magnitude pruning per layer is the usual baseline (Han et al. 2015).
     """
     density = density_of(sparsity)
-    rule = STRUCTURES.get(structure)()
+    rule = structure_of(structure)
     layers = prunable(program)
     pruned = Program(copy.deepcopy(program.header), dict(program.tensors))
     if density == 1:
@@ -49,6 +52,23 @@ def prune(program: Program, sparsity: float, *, structure: str = "unstructured")
         mask = rule.masks({layer["name"]: np.abs(weight)}, density)[layer["name"]]
         _store(pruned, layer, np.where(mask, weight, np.float32(0)))
     return pruned
+
+
+def structure_of(name: str) -> Structure:
+    """Return the structure of a name; ``4x1`` is ``block`` with four output channels.
+
+    Raises:
+        RegistryError: The structure is unknown.
+        ValueDomainError: A block has no channel.
+
+    Example:
+        >>> structure_of("4x1").rows
+        4
+    """
+    rows, times, columns = name.partition("x")
+    if times and columns == "1" and rows.isdecimal():
+        return create("block", rows=int(rows))
+    return create(name)
 
 
 def prunable(program: Program) -> list[int]:

@@ -44,11 +44,12 @@ def bound(
     Returns:
         The rate's name without unit, and milliseconds; ("", 0) where no rate applies.
     """
-    if not roofs or info.binary_macs or info.output_dtype != "f32":
-        return "", 0.0
     one_load = info.algorithm in _ONE_LOAD_EACH
     rate = "load" if one_load else "fma"
     home = "l2" if size <= L2_BYTES else "memory"
+    measured = f"{rate}_gmacs" in roofs and f"{home}_gb" in roofs
+    if not measured or info.binary_macs or info.output_dtype != "f32":
+        return "", 0.0
     compute_ms = info.macs / (roofs[f"{rate}_gmacs"] * threads * 1e6)
     move_ms = size / (roofs[f"{home}_gb"] * 1e6)
     return (rate, compute_ms) if compute_ms >= move_ms else (home, move_ms)

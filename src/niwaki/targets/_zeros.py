@@ -96,7 +96,7 @@ def study_zeros(
     Args:
         path: The ``.onnx`` file; it isn't changed.
         levels: Shares of zeros, each in [0, 1); the order doesn't matter.
-        structure: How zeros lie: a name of `niwaki.structures.STRUCTURES`.
+        structure: How zeros lie, as `prune` takes it.
         threads: Threads of every engine.
         batch: Images in one run.
         seconds: How long the timed rounds may take in all; at least 5 rounds are run.
