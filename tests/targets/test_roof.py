@@ -7,7 +7,14 @@ import pytest
 from niwaki.runtime import LayerInfo
 from niwaki.targets._roof import bound
 
-ROOFS = {"fma_gmacs": 50.0, "load_gmacs": 25.0, "l2_gb": 100.0, "memory_gb": 10.0}
+ROOFS = {
+    "fma_gmacs": 50.0,
+    "load_gmacs": 25.0,
+    "load_aligned_gmacs": 40.0,
+    "l2_gb": 100.0,
+    "l3_gb": 50.0,
+    "memory_gb": 10.0,
+}
 
 
 def layer(**more):
@@ -24,11 +31,14 @@ def test_each_kind_of_kernel_has_its_rate():
     assert bound(layer(), 1000, ROOFS, 1) == ("fma", pytest.approx(1.0))
     assert bound(layer(algorithm="sparse"), 1000, ROOFS, 1) == ("load", pytest.approx(2.0))
     assert bound(layer(algorithm="sparse4"), 1000, ROOFS, 2) == ("fma", pytest.approx(0.5))
+    one_tap = bound(layer(algorithm="sparse"), 1000, ROOFS, 1, one_tap=True)
+    assert one_tap == ("load_aligned", pytest.approx(1.25))
 
 
 def test_bytes_bound_where_they_take_longer():
     assert bound(layer(macs=10), 1_000_000, ROOFS, 1) == ("l2", pytest.approx(0.01))
-    assert bound(layer(macs=10), 2_000_000, ROOFS, 1) == ("memory", pytest.approx(0.2))
+    assert bound(layer(macs=10), 2_000_000, ROOFS, 1) == ("l3", pytest.approx(0.04))
+    assert bound(layer(macs=10), 20_000_000, ROOFS, 1) == ("memory", pytest.approx(2.0))
 
 
 @pytest.mark.parametrize(

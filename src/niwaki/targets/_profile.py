@@ -57,8 +57,8 @@ class LayerProfile:
     """Inputs, output and weights as stored, each once."""
     gb_per_s: float
     roof: str
-    """What bounds the layer: `fma`, `load` (one load per multiply-add), `l2`, `memory`; "" where
-    no roof applies (bits, integers) or none was measured."""
+    """What bounds the layer: `fma`, `load` and `load_aligned` (one load per multiply-add), `l2`,
+    `l3`, `memory`; "" where no roof applies (bits, integers) or none was measured."""
     roof_share: float | None
     """Least possible time over measured time, in (0, 1] but for noise; None without a roof."""
 
@@ -98,7 +98,8 @@ def profile(engine: Engine, *, file: str = "", runs: int = 30) -> Profile:
     warning = load_warning(engine.threads)
     x = noise(tuple(engine.input_shape))
     whole = interleave([engine_runner(engine, x, threads=engine.threads)], runs=runs)
-    roofs = rooflines()
+    roofs = rooflines(engine.isa)
+    one_tap = [layer["attrs"].get("kernel") == [1, 1] for layer in engine.program.layers]
     infos = engine.explain(x)
     total = sum(info.ms for info in infos) or 1.0
     return Profile(
@@ -108,17 +109,21 @@ def profile(engine: Engine, *, file: str = "", runs: int = 30) -> Profile:
         isa=engine.isa,
         total_ms=whole[ENGINE_RUNNER].median_ms,
         spread_ms=whole[ENGINE_RUNNER].spread_ms,
-        layers=tuple(_layer(info, total, roofs, engine.threads) for info in infos),
+        layers=tuple(
+            _layer(info, total, roofs, engine.threads, one_tap[info.index]) for info in infos
+        ),
         roofs=roofs,
         machine=machine_info(),
         warning=warning,
     )
 
 
-def _layer(info: LayerInfo, total: float, roofs: Mapping[str, float], threads: int) -> LayerProfile:
+def _layer(
+    info: LayerInfo, total: float, roofs: Mapping[str, float], threads: int, one_tap: bool
+) -> LayerProfile:
     size = _bytes(info)
     seconds = max(info.ms, 1e-9) / 1000
-    roof, least_ms = bound(info, size, roofs, threads)
+    roof, least_ms = bound(info, size, roofs, threads, one_tap=one_tap)
     return LayerProfile(
         index=info.index,
         op=info.op,

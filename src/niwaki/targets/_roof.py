@@ -4,7 +4,8 @@
 |---|---|
 | `fma_gmacs` | float32 multiply-adds from registers |
 | `load_gmacs` | the same with one unaligned load from L1 each, as sparse kernels do |
-| `l2_gb`, `memory_gb` | reading from the second cache, and from memory |
+| `load_aligned_gmacs` | the same where the load is aligned, as 1x1 kernels find it |
+| `l2_gb`, `l3_gb`, `memory_gb` | reading from the second cache, the third, and memory |
 """
 
 from __future__ import annotations
@@ -20,18 +21,23 @@ if TYPE_CHECKING:
 
 L2_BYTES = 1 << 20
 """Up to here a layer's bytes count as lying in the second cache."""
+L3_BYTES = 16 << 20
+"""Up to here as lying in the third, which the layer before has just filled."""
 _ONE_LOAD_EACH = ("sparse", "cpo", "cps")
 """Algorithms that read an activation vector for each multiply-add; `sparse4` shares it by four."""
 
 
-def rooflines() -> dict[str, float]:
-    """Measure this machine's rates, one thread; {} where this build can't."""
-    measure = getattr(_core, "roofline", None)
-    return {} if measure is None else {name: float(rate) for name, rate in measure().items()}
+def rooflines(isa: str = "auto") -> dict[str, float]:
+    """Measure this machine's rates, one thread, in about a fifth of a second.
+
+    Args:
+        isa: Instruction set of the multiply-adds and loads.
+    """
+    return {name: float(rate) for name, rate in _core.roofline(isa).items()}
 
 
 def bound(
-    info: LayerInfo, size: int, roofs: Mapping[str, float], threads: int
+    info: LayerInfo, size: int, roofs: Mapping[str, float], threads: int, *, one_tap: bool = False
 ) -> tuple[str, float]:
     """Return what bounds a float layer, and the least milliseconds that it allows.
 
@@ -40,13 +46,14 @@ def bound(
         size: Its bytes, each counted once.
         roofs: Rates of one thread, from `rooflines`; {} where none were measured.
         threads: Threads that share the multiply-adds (caches and memory are taken as shared).
+        one_tap: Whether the window is 1x1.
 
     Returns:
         The rate's name without unit, and milliseconds; ("", 0) where no rate applies.
     """
-    one_load = info.algorithm in _ONE_LOAD_EACH
-    rate = "load" if one_load else "fma"
-    home = "l2" if size <= L2_BYTES else "memory"
+    load = "load_aligned" if one_tap else "load"
+    rate = load if info.algorithm in _ONE_LOAD_EACH else "fma"
+    home = "l2" if size <= L2_BYTES else "l3" if size <= L3_BYTES else "memory"
     measured = f"{rate}_gmacs" in roofs and f"{home}_gb" in roofs
     if not measured or info.binary_macs or info.output_dtype != "f32":
         return "", 0.0
