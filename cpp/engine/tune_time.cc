@@ -13,8 +13,10 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-constexpr size_t kEvictBytes = 2 << 20;   // more than a core's own caches hold
-constexpr double kHopeless = 2.5;         // times the best: not worth another run
+constexpr size_t kEvictBytes = 2 << 20;  // more than a core's own caches hold
+constexpr double kHopeless = 2.5;        // times the best: not worth another setting
+// A run that the system interrupts takes many times as long: one run alone says little.
+constexpr double kInterrupted = 12;
 constexpr double kHopelessEstimate = 12;  // estimates are rough
 constexpr size_t kFinalists = 4;
 constexpr int kFirstRuns = 3;
@@ -148,6 +150,21 @@ void keep_best(std::vector<Measured>& times, const Measured& found) {
   times.push_back(found);
 }
 
+// Keeps kFinalists candidates, and the best one of each algorithm, which may have been interrupted.
+void drop_slowest(std::vector<Candidate>& finalists) {
+  if (finalists.size() <= kFinalists) return;
+  for (size_t i = finalists.size(); i-- > 0;) {
+    const auto is_same = [&](const Candidate& other) {
+      return other.best.algorithm == finalists[i].best.algorithm;
+    };
+    const auto here = finalists.begin() + static_cast<std::ptrdiff_t>(i);
+    if (std::any_of(finalists.begin(), here, is_same)) {
+      finalists.erase(here);
+      return;
+    }
+  }
+}
+
 }  // namespace
 
 std::vector<Measured> time_problem(const conv::Problem& problem, ThreadPool& pool,
@@ -173,7 +190,7 @@ std::vector<Measured> time_problem(const conv::Problem& problem, ThreadPool& poo
       double& ms = candidate.best.ms;
       ms = bench.time(*candidate.algorithm);
       for (int run = 1; run < kFirstRuns; ++run) {
-        if (best_ms > 0 && ms > kHopeless * best_ms) break;
+        if (best_ms > 0 && ms > kInterrupted * best_ms) break;
         ms = std::min(ms, bench.time(*candidate.algorithm));
       }
       if (first_ms == 0) first_ms = ms;
@@ -182,12 +199,15 @@ std::vector<Measured> time_problem(const conv::Problem& problem, ThreadPool& poo
       const auto place = std::find_if(finalists.begin(), finalists.end(),
                                       [&](const Candidate& c) { return c.best.ms > ms; });
       finalists.insert(place, std::move(candidate));
-      if (finalists.size() > kFinalists) finalists.pop_back();
+      drop_slowest(finalists);
     }
   }
-  while (finalists.size() > 1 && ms_since(start) < milliseconds) {
+  for (int round = 0; finalists.size() > 1; ++round) {
+    if (round >= kFirstRuns && ms_since(start) > milliseconds) break;
     for (Candidate& candidate : finalists) {
+      if (candidate.best.ms > kHopeless * best_ms && round >= kFirstRuns) continue;
       candidate.best.ms = std::min(candidate.best.ms, bench.time(*candidate.algorithm));
+      best_ms = std::min(best_ms, candidate.best.ms);
     }
   }
   for (const Candidate& candidate : finalists) keep_best(times, candidate.best);
