@@ -129,7 +129,7 @@ void run_kernel(const kernels::KernelEntry& entry, const typename Op::Args& args
 kernels::ActivationKind activation_kind(const std::string& name);
 
 void add_planes_adapters(Adapters& adapters);  // planes_f32
-void add_dense_adapters(Adapters& adapters);   // dense_conv_f32, depthwise_f32
+void add_dense_adapters(Adapters& adapters);   // dense_conv_f32, depthwise_f32, winograd_f32
 void add_conv_adapters(Adapters& adapters);    // pad_planes, conv_f32, conv_i16, conv_b1
 void add_cpo_adapters(Adapters& adapters);     // cpo_f32
 void add_linear_adapters(Adapters& adapters);  // linear, threshold

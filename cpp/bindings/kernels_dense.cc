@@ -4,6 +4,7 @@
 #include "bindings/kernel_arguments.h"
 #include "dense_conv_f32/dense_conv_f32.h"
 #include "depthwise_f32/depthwise_f32.h"
+#include "winograd_f32/winograd_f32.h"
 
 namespace niwaki {
 namespace {
@@ -118,11 +119,71 @@ nb::object depthwise(const KernelEntry& entry, const Arguments& arguments, const
   return output.to_numpy({args.outputs, args.rows, args.row});
 }
 
+// A compact image (channels, height, width) and filters (outputs, channels, 3, 3), pads of 1; the
+// tiles' rows in chunks of `rows`. ReLU, bias and residual if given.
+nb::object winograd(const KernelEntry& entry, const Arguments& arguments, const Run& run) {
+  const auto input = arguments.array<float>("input", 3);
+  const auto filters = arguments.array<float>("weights", 4);
+  WinogradF32Args args = {};
+  args.tile = size_of(arguments, "tile", 2);
+  const std::int64_t outputs = filters.shape[0];
+  const std::int64_t channels = input.shape[0];
+  const std::int64_t height = input.shape[1];
+  const std::int64_t width = input.shape[2];
+  require(args.tile == 2 || args.tile == 4, "tile must be 2 or 4");
+  require(filters.shape[1] == channels && filters.shape[2] == 3 && filters.shape[3] == 3,
+          "weights must be (outputs, channels, 3, 3)");
+  const std::int64_t step = winograd_blocks(outputs) * channels * kWinogradBlock;
+  std::vector<float> weights(static_cast<std::size_t>((args.tile + 2) * (args.tile + 2) * step));
+  for (std::int64_t o = 0; o < outputs; ++o) {
+    for (std::int64_t c = 0; c < channels; ++c) {
+      const std::int64_t at =
+          (o / kWinogradBlock * channels + c) * kWinogradBlock + o % kWinogradBlock;
+      winograd_filter(args.tile, &filters.data[static_cast<std::size_t>((o * channels + c) * 9)],
+                      &weights[static_cast<std::size_t>(at)], step);
+    }
+  }
+  const std::int64_t pixels = height * width;
+  const bool biased = arguments.has("bias");
+  const auto bias = biased ? arguments.array<float>("bias", 1) : Array<float>{};
+  require(!biased || bias.size() == outputs, "bias must have a value per output");
+  const bool added = arguments.has("residual");
+  auto residual = added ? arguments.array<float>("residual", 2) : Array<float>{};
+  require(!added || (residual.shape[0] == outputs && residual.shape[1] == pixels),
+          "residual must have the output's shape");
+  residual.data.resize(residual.data.size() + kPixelBlock);  // a vector is read to its end
+  const std::int64_t all = winograd_tiles(args.tile, height);
+  const std::int64_t rows = size_of(arguments, "rows", 1);
+  args.in = compact_planes(channels, height, width);
+  args.out = compact_planes(outputs, height, width);
+  std::vector<float> scratch(
+      static_cast<std::size_t>(winograd_scratch(args.tile, args.in, args.out, rows).total()));
+  Output<float> output(outputs * pixels);
+  args.input = input.data.data();
+  args.pad_top = args.pad_left = 1;
+  args.weights = weights.data();
+  args.output = output.data();
+  args.bias = biased ? bias.data.data() : nullptr;
+  args.residual = added ? residual.data.data() : nullptr;
+  args.store.residual_plane = pixels;
+  args.store.activation.kind = activation_kind("relu");
+  args.scratch = scratch.data();
+  run([&] {
+    for (std::int64_t first = 0; first < all; first += rows) {
+      args.first_tile_row = first;
+      args.tile_rows = std::min(rows, all - first);
+      Kernel<WinogradF32>{&entry}(args);
+    }
+  });
+  return output.to_numpy({outputs, pixels});
+}
+
 }  // namespace
 
 void add_dense_adapters(Adapters& adapters) {
   adapters[DenseConvF32::name] = dense_conv;
   adapters[DepthwiseF32::name] = depthwise;
+  adapters[WinogradF32::name] = winograd;
 }
 
 }  // namespace niwaki

@@ -73,3 +73,24 @@ def depthwise(draw: Any, rng: np.random.Generator, op: str) -> Case:
         "per_input": per_input,
     }
     return values | rest, {key: abs(value) for key, value in values.items()} | rest
+
+
+@case("WinogradF32")
+def winograd(draw: Any, rng: np.random.Generator, op: str) -> Case:
+    channels = draw(st.sampled_from([1, 3, 8, 16, 17]))
+    outputs = draw(st.sampled_from([1, 5, 16, 31, 32, 33]))
+    height, width = draw(st.integers(1, 11)), draw(st.sampled_from([1, 3, 4, 7, 13, 16, 21, 35]))
+    x = floats(rng, channels, height, width)
+    values = {"input": x, "weights": floats(rng, outputs, channels, 3, 3)}
+    if draw(st.booleans()):
+        values |= {
+            "bias": floats(rng, outputs),
+            "residual": floats(rng, outputs, height * width),
+        }
+    rest: dict[str, Any] = {"tile": draw(st.sampled_from([2, 4])), "rows": draw(st.integers(1, 4))}
+    # Its transforms have both signs, so absolute inputs don't give the size of the terms: a bias
+    # does, of all |terms| of a plain sum and a factor for the transforms' own growth.
+    size = np.full(outputs, 12.0 * (9 * channels + 2), np.float32)
+    absolute = values | rest | {"weights": np.zeros_like(values["weights"]), "bias": size}
+    absolute["residual"] = np.zeros((outputs, height * width), np.float32)
+    return values | rest, absolute

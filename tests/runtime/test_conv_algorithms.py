@@ -160,3 +160,38 @@ def test_unknown_algorithm_is_named():
     arguments = {"kernel": (1, 1), "strides": (1, 1), "pads": (0,) * 4, "isa": "auto"}
     with pytest.raises(ValueError, match="algorithms\\(\\) lists, got nope"):
         _core.run_convolution("nope", {}, input=weight, weight=weight, **arguments)
+
+
+@pytest.mark.parametrize("isa", ISAS[:-1])
+@pytest.mark.parametrize("algorithm", ["winograd", "winograd2"])
+@pytest.mark.parametrize("size", [(7, 7), (5, 13), (14, 30)])
+def test_short_filters(algorithm, size, isa, rng):
+    """3x3 windows with channels enough for Winograd, which random problems rarely have."""
+    inputs, outputs = 19, 37
+    x = rng.normal(size=(2, inputs, *size)).astype(np.float32)
+    weight = rng.normal(size=(outputs, inputs, 3, 3)).astype(np.float32)
+    for pads, geometry in (((1, 1, 1, 1), "padded"), ((0, 2, 3, 0), "compact")):
+        residual = oracle.conv(x, weight, (1, 1), pads, (1, 1), 1)
+        arguments = {
+            "input": x,
+            "weight": weight,
+            "bias": rng.normal(size=outputs).astype(np.float32),
+            "residual": rng.normal(size=residual.shape).astype(np.float32),
+            "kernel": (3, 3),
+            "strides": (1, 1),
+            "pads": pads,
+            "activation": "relu",
+            "isa": isa,
+            "geometry": geometry,
+            "stored": "dense",
+        }
+        total = oracle.conv(
+            x.astype(np.float64), weight.astype(np.float64), (1, 1), pads, (1, 1), 1
+        )
+        total += arguments["bias"][:, None, None] + arguments["residual"]
+        tolerance = TOLERANCE.get(algorithm, 1e-5) * np.abs(total).max()
+        _, tunings = _core.convolution_choices(**arguments)[algorithm]
+        first = run(algorithm, arguments, tunings[0])
+        assert np.abs(first - np.maximum(total, 0)).max() <= tolerance
+        for tuning in [*tunings[1:], {"rows": 1}]:
+            np.testing.assert_array_equal(run(algorithm, arguments, tuning, backwards=1), first)

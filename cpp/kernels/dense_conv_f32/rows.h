@@ -5,8 +5,8 @@
 #include <algorithm>
 
 #include "dense_conv_f32/dense_conv_f32.h"
+#include "dense_conv_f32/store_rows.h"
 #include "dense_conv_f32/tile.h"
-#include "dense_conv_f32/transpose.h"
 
 namespace niwaki::kernels {
 namespace {
@@ -67,49 +67,15 @@ void sum_run(const DenseConvF32Args& args) {
   }
 }
 
-// Turn the sums around and store them, kLanes pixels of kLanes channels at a time.
-template <class S>
-void store_rows(const DenseConvF32Args& args) {
-  constexpr std::int64_t kLanes = S::kLanes;
-  const std::int64_t per_row = dense_conv_runs(args.width, args.run);
-  const std::int64_t last_run = (per_row - 1) * args.run;
-  const std::int64_t overlap = last_run - (args.width - args.run);
-  const std::int64_t end = args.rows * args.row;
-  std::int64_t y = 0;
-  std::int64_t x = 0;
-  for (std::int64_t p = 0; p < end; p += kLanes) {
-    const float* pixels[kLanes];
-    for (int j = 0; j < kLanes; ++j) {
-      // Pad columns, and what lies behind the last row, read any sum: the store drops it.
-      const std::int64_t column = std::min(x, args.width - 1);
-      const std::int64_t slot =
-          y * per_row * args.run + column + (column >= last_run ? overlap : 0);
-      pixels[j] = args.sums + slot * kDenseConvBlock;
-      if (++x == args.row) {
-        x = 0;
-        y = std::min(y + 1, args.rows - 1);
-      }
-    }
-    for (std::int64_t o = 0; o < args.outputs; o += kLanes) {
-      typename S::Vector channels[kLanes];
-      Transpose<S>::run([&](int j) { return pixels[j] + o; }, channels);
-      const std::int64_t count = std::min(kLanes, args.outputs - o);
-      for (std::int64_t k = 0; k < count; ++k) {
-        typename S::Vector sums[1] = {channels[k]};
-        store_sums<S, 1>(args.store, sums, args.output + (o + k) * args.output_plane,
-                         args.residual == nullptr
-                             ? nullptr
-                             : args.residual + (o + k) * args.store.residual_plane,
-                         args.bias == nullptr ? 0.0F : args.bias[o + k], p);
-      }
-    }
-  }
-}
-
 template <class S>
 void dense_conv(const DenseConvF32Args& args) {
   with_constant<kDenseConvMostRun>(args.run, [&](auto run) { sum_run<S, run()>(args); });
-  store_rows<S>(args);
+  const std::int64_t slot_row = dense_conv_runs(args.width, args.run) * args.run;
+  const SumRows sums = {
+      args.sums,  slot_row, kDenseConvBlock, slot_row - args.run, slot_row - args.width,
+      args.width, args.row, args.rows};
+  store_rows<S>(sums, {args.store, args.output, args.output_plane, args.bias, args.residual},
+                args.outputs);
 }
 
 }  // namespace
