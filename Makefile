@@ -37,7 +37,8 @@ check:
 test:
 	$(PYTHON) -m pytest -q -n $(JOBS)
 
-# On a quiet machine; MNIST, Fashion-MNIST and CIFAR-10 need NIWAKI_DATA.
+# On a quiet machine; MNIST, Fashion-MNIST and CIFAR-10 need NIWAKI_DATA; whole networks beside other
+# engines need PEERS, the folder that benchmarks/peers.py set up.
 bench:
 	$(PYTHON) benchmarks/bench_import.py
 	$(PYTHON) benchmarks/bench_kernels.py --peer
@@ -46,6 +47,7 @@ bench:
 	$(PYTHON) benchmarks/bench_compress.py
 	$(if $(NIWAKI_DATA),$(PYTHON) benchmarks/bench_compress.py --cases mnist fashion-mnist --seeds 1)
 	$(if $(NIWAKI_DATA),$(PYTHON) benchmarks/bench_resnet20.py)
+	$(if $(PEERS),$(PYTHON) benchmarks/bench_models.py --peers $(PEERS) --resume)
 	$(PYTHON) benchmarks/readme.py
 
 # Type checkers look for the generated stub beside the sources.

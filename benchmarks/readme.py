@@ -1,4 +1,4 @@
-"""Write the README's table of results and its picture from `results/compress-*.json`.
+"""Write the README's tables and picture from `results/models.json` and `results/compress-*.json`.
 
 python benchmarks/readme.py            # rewrite README.md and docs/pictures/results.svg
 python benchmarks/readme.py --check    # exit code 1 where the README says something else
@@ -12,10 +12,13 @@ import re
 from pathlib import Path
 from typing import Any
 
+from _readme_speed import speed_table
+
 ROOT = Path(__file__).parent.parent
 RESULTS = Path(__file__).parent / "results"
 PICTURE = ROOT / "docs" / "pictures" / "results.svg"
-BEGIN, END = "<!-- results: written by benchmarks/readme.py -->", "<!-- end of results -->"
+BLOCK = re.compile("(<!-- (speed|results): written by benchmarks/readme.py -->\n).*?(\n<!-- end of)", re.DOTALL)
+"""The README's two tables, each between its comments."""
 CASES = {
     "digits": "digits, small CNN",
     "mnist": "MNIST, LeNet-5",
@@ -31,12 +34,8 @@ def main() -> int:
     found = {name: load(name) for name in CASES if (RESULTS / f"compress-{name}.json").exists()}
     readme = ROOT / "README.md"
     old = readme.read_text(encoding="utf-8")
-    new = re.sub(
-        f"{re.escape(BEGIN)}.*?{re.escape(END)}",
-        lambda _: f"{BEGIN}\n{table(found)}\n{END}",
-        old,
-        flags=re.DOTALL,
-    )
+    tables = {"speed": speed_table(RESULTS), "results": table(found)}
+    new = BLOCK.sub(lambda m: m[1] + tables[m[2]] + m[3], old)
     if check:
         print("the README agrees" if new == old else "the README differs from the results")
         return int(new != old)
