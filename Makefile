@@ -43,6 +43,7 @@ bench:
 	$(PYTHON) benchmarks/bench_kernels.py --peer
 	$(PYTHON) benchmarks/bench_activation_sparse.py
 	OMP_NUM_THREADS=1 $(PYTHON) benchmarks/bench_sparse_linear.py
+	$(PYTHON) benchmarks/bench_kernels.py --roofline
 	$(PYTHON) benchmarks/bench_compress.py
 	$(if $(NIWAKI_DATA),$(PYTHON) benchmarks/bench_compress.py --cases mnist fashion-mnist --seeds 1)
 	$(if $(NIWAKI_DATA),$(PYTHON) benchmarks/bench_resnet20.py)
