@@ -5,6 +5,7 @@
 #include "conv_b1/conv_b1.h"
 #include "engine/merge.h"
 #include "engine/ops.h"
+#include "engine/sparse_linear.h"
 #include "engine/text.h"
 #include "engine/weights.h"
 #include "linear/linear.h"
@@ -27,12 +28,20 @@ class LinearStep : public Step {
     if (bits >= 0) {
       Kernel<WindowOnes>{ones}({run.value<uint64_t>(bits), window(), ones_of(run)});
     }
+    if (tiled != nullptr) {
+      const int64_t parts = run.threads();
+      run.parallel(parts, [&](int64_t part, uint8_t*) {
+        tiled->run(run.value<const float>(x), part, parts, sums_of(run));
+      });
+    }
     run.parallel((outputs + kChunk - 1) / kChunk, [&](int64_t task, uint8_t* scratch) {
       const int64_t first = task * kChunk;
       const int64_t count = std::min(kChunk, outputs - first);
       const void* data[kMaxTerms];
       int terms = 0;
-      if (x >= 0) {
+      if (tiled != nullptr) {
+        data[terms++] = sums_of(run) + first;
+      } else if (x >= 0) {
         accumulate(run, first, count, scratch);
         data[terms++] = scratch;
       }
@@ -55,8 +64,10 @@ class LinearStep : public Step {
   bool sparse = false;
   size_t residual_stride = 0;
   PlaneLayout row;                // one row of K, to widen
-  const Tensor* dense = nullptr;  // (O, K)
-  std::vector<int32_t> columns;   // sparse
+  const Tensor* dense = nullptr;  // (O, K), or `written`
+  std::vector<float> written;     // (O, K) of weights stored sparse that run dense
+  std::unique_ptr<TiledLinear> tiled;
+  std::vector<int32_t> columns;  // sparse
   std::vector<int32_t> starts;
   std::vector<float> values_f32;
   std::vector<int8_t> values_s8;
@@ -73,6 +84,9 @@ class LinearStep : public Step {
   int32_t* ones_of(const Run& run) const { return reinterpret_cast<int32_t*>(run.shared()); }
   int16_t* row_of(const Run& run) const { return reinterpret_cast<int16_t*>(run.shared() + 64); }
 
+  // Or the sums of a tiled layer, which is float: nothing is widened then.
+  float* sums_of(const Run& run) const { return reinterpret_cast<float*>(run.shared() + 64); }
+
   void widen_input(const Run& run) const {
     if (dtype == DType::kU8) {
       Kernel<PadPlanesU8>{widen}({run.value<uint8_t>(x), row_of(run), row});
@@ -80,6 +94,8 @@ class LinearStep : public Step {
       Kernel<PadPlanesS8>{widen}({run.value<int8_t>(x), row_of(run), row});
     }
   }
+
+  const float* rows() const { return dense == nullptr ? written.data() : dense->as<float>(); }
 
   void accumulate(const Run& run, int64_t first, int64_t count, uint8_t* scratch) const {
     if (dtype == DType::kF32) {
@@ -90,7 +106,7 @@ class LinearStep : public Step {
                                          starts.data() + first, count, acc, count});
       } else {
         Kernel<LinearDenseF32>{linear}(
-            {input, 1, inputs, inputs, dense->as<float>() + first * inputs, count, acc, count});
+            {input, 1, inputs, inputs, rows() + first * inputs, count, acc, count});
       }
       return;
     }
@@ -105,6 +121,31 @@ class LinearStep : public Step {
   }
 };
 
+// Packs float weights that are stored sparse, in the form that they run in.
+void pack_sparse(const EntryLists& lists, const KernelChoice& choice, LinearStep& step) {
+  const LinearForm form = choose_linear_form(step.outputs, step.inputs,
+                                             static_cast<int64_t>(lists.entries.size()), choice);
+  if (form == LinearForm::entries) {
+    step.linear = choice.choose<LinearSparseF32>().entry;
+    step.starts = lists.starts;
+    for (const Entry& entry : lists.entries) {
+      step.columns.push_back(entry.position);
+      step.values_f32.push_back(entry.value);
+    }
+    return;
+  }
+  if (form == LinearForm::dense) {
+    step.linear = choice.choose<LinearDenseF32>().entry;
+    step.sparse = false;
+    step.written = dense_rows(lists, step.outputs, step.inputs);
+    step.packed_bytes += step.written.size() * sizeof(float);
+    return;
+  }
+  step.tiled = std::make_unique<TiledLinear>(form, lists, step.outputs, step.inputs, choice);
+  step.linear = step.tiled->kernel();
+  step.packed_bytes += step.tiled->packed_bytes();
+}
+
 // Reads the weights of the x branch; returns the accumulator's bound in the integer form.
 double read_weights(const LayerReader& reader, const KernelChoice& choice, bool stored_sparse,
                     LinearStep& step) {
@@ -114,17 +155,16 @@ double read_weights(const LayerReader& reader, const KernelChoice& choice, bool 
   EntryLists lists;
   if (stored_sparse) {
     lists = entries_of_sparse(reader, step.outputs, step.inputs, dtype);
-    step.starts = lists.starts;
-    for (const Entry& entry : lists.entries) {
-      step.columns.push_back(entry.position);
-      if (is_float) {
-        step.values_f32.push_back(entry.value);
-      } else {
+    if (is_float) {
+      pack_sparse(lists, choice, step);
+    } else {
+      step.starts = lists.starts;
+      for (const Entry& entry : lists.entries) {
+        step.columns.push_back(entry.position);
         step.values_s8.push_back(static_cast<int8_t>(entry.value));
       }
+      step.linear = choice.choose<LinearSparseI16>().entry;
     }
-    step.linear =
-        is_float ? choice.choose<LinearSparseF32>().entry : choice.choose<LinearSparseI16>().entry;
   } else {
     step.dense = &reader.tensor("weight", {dtype}, {step.outputs, step.inputs});
     lists = entries_of_dense(*step.dense, step.outputs, step.inputs, 1);
@@ -134,7 +174,7 @@ double read_weights(const LayerReader& reader, const KernelChoice& choice, bool 
   const int64_t weights = step.outputs * step.inputs;
   const auto kept = static_cast<int64_t>(lists.entries.size());
   step.density = static_cast<double>(kept) / static_cast<double>(weights);
-  step.macs = stored_sparse ? kept : weights;
+  step.macs = step.written.empty() && stored_sparse ? kept : weights;
   step.packed_bytes += step.columns.size() * (sizeof(int32_t) + dtype_bytes(dtype));
   step.kernel = step.linear->name;
   step.reason = (stored_sparse ? "weights stored sparse; " : "weights stored dense; ") +
@@ -211,6 +251,9 @@ StepPtr build_linear(const Program& program, const Layer& layer, int index,
     step->shared_bytes +=
         static_cast<size_t>(std::max(step->row.scratch_elements, step->inputs) + kPixelBlock) *
         sizeof(int16_t);
+  }
+  if (step->tiled != nullptr) {
+    step->shared_bytes += static_cast<size_t>(step->outputs) * sizeof(float);
   }
   step->thread_bytes = 2 * kChunk * sizeof(int32_t);
   return step;
