@@ -10,6 +10,9 @@ namespace niwaki {
 
 using kernels::compact_planes;
 
+constexpr int64_t kMaxChunk = 16;             // images: more gains nothing
+constexpr size_t kMaxArenaBytes = 64u << 20;  // of a chunk, for each thread
+
 // A workspace while a call lasts; made anew only where more callers run at once than ever before.
 class Engine::Lease {
  public:
@@ -61,8 +64,11 @@ Engine::Engine(Container container, const EngineOptions& options)
   }
   single_.schedule = single_schedule(program_);
   single_.plan = plan_memory(program_, single_.schedule);
-  chunked_.schedule = batch_schedule(program_);
-  chunked_.plan = plan_memory(program_, chunked_.schedule);
+  for (int64_t most = kMaxChunk; most >= 1; most /= 2) {
+    chunked_.schedule = batch_schedule(program_, most);
+    chunked_.plan = plan_memory(program_, chunked_.schedule);
+    if (chunked_.plan.arena_bytes <= kMaxArenaBytes || chunked_.schedule.images == 1) break;
+  }
   choice_.set_threads(options.threads);
   if (program_.choices.kind() != Json::Kind::kNull) chooser_.remember(program_.choices);
   chooser_.tune_ms = options.tune_ms;
