@@ -16,6 +16,7 @@ namespace {
 
 using namespace kernels;
 
+constexpr int64_t kBatch = 16;  // images that share a row of weights while it is in the caches
 constexpr int64_t kChunk = 64;  // outputs of one task, a multiple of kBinaryBlock
 static_assert(kChunk % kBinaryBlock == 0);
 
@@ -23,7 +24,13 @@ class LinearStep : public Step {
  public:
   explicit LinearStep(Merge merge) : merge(std::move(merge)) {}
 
+  // Plain float weights are read once for several images: a large layer is bound by that.
+  bool batched() const override {
+    return dtype == DType::kF32 && x >= 0 && bits < 0 && tiled == nullptr;
+  }
+
   void run(Run& run) const override {
+    if (batched()) return run_images(run);
     if (widen != nullptr) widen_input(run);
     if (bits >= 0) {
       Kernel<WindowOnes>{ones}({run.value<uint64_t>(bits), window(), ones_of(run)});
@@ -55,6 +62,27 @@ class LinearStep : public Step {
       if (residual >= 0) data[terms++] = run.value(residual) + first * residual_stride;
       merge.run(data, first, count, run.value(output));
     });
+  }
+
+  void run_images(Run& run) const {
+    const int64_t tasks = (outputs + kChunk - 1) / kChunk;
+    for (int64_t n = 0; n < run.images(); n += kBatch) {
+      const int64_t images = std::min(kBatch, run.images() - n);
+      run.parallel(tasks, [&](int64_t task, uint8_t* scratch) {
+        const int64_t first = task * kChunk;
+        const int64_t count = std::min(kChunk, outputs - first);
+        auto* acc = reinterpret_cast<float*>(scratch);  // [image][output]
+        const auto* input = run.image(n).value<const float>(x);
+        const int64_t stride = images > 1 ? run.image(n + 1).value<const float>(x) - input : inputs;
+        accumulate_floats(input, images, stride, first, count, acc);
+        for (int64_t j = 0; j < images; ++j) {
+          const Run one = run.image(n + j);
+          const void* data[kMaxTerms] = {acc + j * count};
+          if (residual >= 0) data[1] = one.value(residual) + first * residual_stride;
+          merge.run(data, first, count, one.value(output));
+        }
+      });
+    }
   }
 
   Merge merge;
@@ -97,17 +125,21 @@ class LinearStep : public Step {
 
   const float* rows() const { return dense == nullptr ? written.data() : dense->as<float>(); }
 
+  void accumulate_floats(const float* input, int64_t images, int64_t stride, int64_t first,
+                         int64_t count, float* acc) const {
+    if (sparse) {
+      Kernel<LinearSparseF32>{linear}({input, images, stride, columns.data(), values_f32.data(),
+                                       starts.data() + first, count, acc, count});
+    } else {
+      Kernel<LinearDenseF32>{linear}(
+          {input, images, stride, inputs, rows() + first * inputs, count, acc, count});
+    }
+  }
+
   void accumulate(const Run& run, int64_t first, int64_t count, uint8_t* scratch) const {
     if (dtype == DType::kF32) {
-      const auto* input = run.value<const float>(x);
-      auto* acc = reinterpret_cast<float*>(scratch);
-      if (sparse) {
-        Kernel<LinearSparseF32>{linear}({input, 1, inputs, columns.data(), values_f32.data(),
-                                         starts.data() + first, count, acc, count});
-      } else {
-        Kernel<LinearDenseF32>{linear}(
-            {input, 1, inputs, inputs, rows() + first * inputs, count, acc, count});
-      }
+      accumulate_floats(run.value<const float>(x), 1, inputs, first, count,
+                        reinterpret_cast<float*>(scratch));
       return;
     }
     auto* acc = reinterpret_cast<int32_t*>(scratch);
@@ -167,12 +199,17 @@ double read_weights(const LayerReader& reader, const KernelChoice& choice, bool 
     }
   } else {
     step.dense = &reader.tensor("weight", {dtype}, {step.outputs, step.inputs});
-    lists = entries_of_dense(*step.dense, step.outputs, step.inputs, 1);
+    // Entries of a large float layer would take twice its memory, only to be counted.
+    if (!is_float) lists = entries_of_dense(*step.dense, step.outputs, step.inputs, 1);
     step.linear =
         is_float ? choice.choose<LinearDenseF32>().entry : choice.choose<LinearDenseI16>().entry;
   }
   const int64_t weights = step.outputs * step.inputs;
-  const auto kept = static_cast<int64_t>(lists.entries.size());
+  auto kept = static_cast<int64_t>(lists.entries.size());
+  if (is_float && !stored_sparse) {
+    const auto* values = step.dense->as<float>();
+    kept = weights - std::count(values, values + weights, 0.0F);
+  }
   step.density = static_cast<double>(kept) / static_cast<double>(weights);
   step.macs = step.written.empty() && stored_sparse ? kept : weights;
   step.packed_bytes += step.columns.size() * (sizeof(int32_t) + dtype_bytes(dtype));
@@ -255,7 +292,7 @@ StepPtr build_linear(const Program& program, const Layer& layer, int index,
   if (step->tiled != nullptr) {
     step->shared_bytes += static_cast<size_t>(step->outputs) * sizeof(float);
   }
-  step->thread_bytes = 2 * kChunk * sizeof(int32_t);
+  step->thread_bytes = kBatch * kChunk * sizeof(int32_t);  // two branches of one image fit as well
   return step;
 }
 
