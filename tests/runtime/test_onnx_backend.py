@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from onnx import TensorProto, helper
+from onnx import TensorProto, helper, numpy_helper
 
 from niwaki.errors import InputError, UnsupportedOpError
 from niwaki.runtime._onnx_claims import CLAIMS, as_markdown
@@ -72,6 +72,14 @@ def one_node(op, *, shape=(2, 3, 4, 4), more=(), output=None, **attributes):
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=8)
 
 
+def second_constant():
+    more = [("w", TensorProto.FLOAT, (2, 3, 4, 4))]
+    model = one_node("Concat", more=more, output=(2, 6, 4, 4), axis=1)
+    del model.graph.input[1]
+    model.graph.initializer.append(numpy_helper.from_array(np.ones((2, 3, 4, 4), np.float32), "w"))
+    return model
+
+
 @pytest.mark.parametrize(
     ("model", "message"),
     [
@@ -85,6 +93,7 @@ def one_node(op, *, shape=(2, 3, 4, 4), more=(), output=None, **attributes):
             "needs 3 to 4 axes, got 5",
         ),
         (one_node("Relu", shape=(0, 3)), "no axis of length 0"),
+        (second_constant(), r"Concat \(node 'it'\) needs its inputs not to be constant"),
     ],
 )
 def test_outside_the_claims_is_a_clear_error(model, message):
