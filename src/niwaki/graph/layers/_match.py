@@ -25,6 +25,7 @@ _TAKEN_IN = ("Cast", "Greater", "GreaterOrEqual", "Less", "LessOrEqual")
 """Ops without a reader of their own, which the readers of bits take in."""
 _MODULES = (
     "_activations",
+    "_concat",
     "_elementwise",
     "_float_quantized",
     "_matrices",
