@@ -1,6 +1,8 @@
 # make setup   once: .venv with everything that tests and development need
 # make build   after a change of C++ (or for a first build in an environment of your own)
 # make sanitize  the C++ core under ASan and UBSan, with the tests of kernels and engine
+# make wheel  dist/niwaki-*-manylinux_*.whl, audited, then installed and run without a compiler
+# make fuzz   200,000 mutated files (FUZZ_FILES=2000 for fewer)
 # make check-native check-x86 check-arm  kernels without Python: here, on emulated old CPUs, on emulated ARM
 # make check  lint, formats and types      make test  everything      make bench  the measured tables
 # Python edits need nothing. PYTHON=path/to/python picks another environment.
@@ -13,7 +15,8 @@ VENV = $(filter .venv/bin/python,$(PYTHON))
 BUILD_NEEDS = "scikit-build-core>=0.11" "nanobind>=2.8" cmake ninja
 export CMAKE_BUILD_PARALLEL_LEVEL = $(JOBS)
 
-.PHONY: setup build check test bench sanitize check-native check-x86 check-arm
+.PHONY: setup build check test bench sanitize check-native check-x86 check-arm wheel fuzz
+FUZZ_FILES ?= 200000
 
 setup: $(VENV)
 	$(PIP) install -q $(CONSTRAINTS) $(BUILD_NEEDS)
@@ -44,6 +47,7 @@ bench:
 	$(PYTHON) benchmarks/bench_kernels.py --peer
 	$(PYTHON) benchmarks/bench_activation_sparse.py
 	OMP_NUM_THREADS=1 $(PYTHON) benchmarks/bench_sparse_linear.py
+	$(PYTHON) benchmarks/bench_kernels.py --roofline
 	$(PYTHON) benchmarks/bench_compress.py
 	$(if $(NIWAKI_DATA),$(PYTHON) benchmarks/bench_compress.py --cases mnist fashion-mnist --seeds 1)
 	$(if $(NIWAKI_DATA),$(PYTHON) benchmarks/bench_resnet20.py)
@@ -65,3 +69,11 @@ sanitize: $(if $(VENV),setup)
 # CPU without AVX and on one without AVX-512. The last two need qemu-user, ARM g++-aarch64-linux-gnu too.
 check-native check-x86 check-arm: check-%:
 	PYTHON=$(PYTHON) JOBS=$(JOBS) cpp/check/run.sh $*
+
+# Mutated .nwk files under the sanitizers, mutated .onnx files in Python; docs/install.md says what is held.
+fuzz: $(if $(VENV),setup)
+	PYTHON=$(PYTHON) JOBS=$(JOBS) cpp/fuzz/run.sh $(FUZZ_FILES)
+
+wheel:
+	PYTHON=$(PYTHON) packaging/wheel.sh
+	PYTHON=$(PYTHON) CONSTRAINTS=$(abspath $(wildcard constraints.txt)) packaging/try_wheel.sh

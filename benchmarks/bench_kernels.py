@@ -1,10 +1,12 @@
 """Every listed kernel on its own, on the shapes of a ResNet's 256-channel stage, one thread.
 
     python benchmarks/bench_kernels.py [--runs 30] [--only conv] [--peer]
+    python benchmarks/bench_kernels.py --roofline [--only sparse]
 
 A kernel added to a kernels.inc appears by itself: cases belong to ops. `note` gives the rate:
 GMAC/s of multiplied weights (a sparse layer's zeros left out), or G values/s. `--peer` adds
-ONNX Runtime's dense float layer of the same shape, timed in the same run.
+ONNX Runtime's dense float layer of the same shape, timed in the same run. `--roofline` times
+convolution algorithms (whole layers) and linear kernels instead, as shares of the machine's roofs.
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ from typing import Any
 
 import numpy as np
 
+from _roofline_rows import roofline_rows
 from _rows import RESULTS, Row, write_rows
 from niwaki import _core
 
@@ -261,8 +264,14 @@ def main() -> int:
     parser.add_argument("--runs", type=int, default=30)
     parser.add_argument("--only", default="", help="kernels whose name contains this")
     parser.add_argument("--peer", action="store_true", help="time ONNX Runtime as well")
+    parser.add_argument("--roofline", action="store_true", help="layers against measured roofs")
     parser.add_argument("--out", type=Path, default=RESULTS)
     arguments = parser.parse_args()
+    if arguments.roofline:
+        title = "Layers against the roofs measured in the same run"
+        rows = roofline_rows(arguments.runs, arguments.only)
+        print(write_rows("roofline", rows, title=title, folder=arguments.out))
+        return 0
     by_op: Callable[[str], list[Case]] = cases().__getitem__
     rows = []
     for kernel in _core.kernels():

@@ -242,12 +242,13 @@ void bind_engine(nb::module_& m) {
           nb::arg("index"), nb::arg("inputs"), nb::arg("images"), nb::arg("output"))
       .def(
           "time_layers",
-          [](const Engine& engine, const std::vector<ReadOnly>& inputs, int repeats) {
-            const auto data = input_data(engine, inputs, 1);
+          [](const Engine& engine, const std::vector<ReadOnly>& inputs, int repeats,
+             int64_t images) {
+            const auto data = input_data(engine, inputs, images);
             nb::gil_scoped_release release;
-            return engine.time_layers(data, repeats);
+            return engine.time_layers(data, images, repeats);
           },
-          nb::arg("inputs"), nb::arg("repeats"));
+          nb::arg("inputs"), nb::arg("repeats"), nb::arg("images") = 1);
 }
 
 }  // namespace niwaki

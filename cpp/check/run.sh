@@ -32,6 +32,15 @@ example() { # the emulator's words: the example's answer must be Python's
   "$PYTHON" cpp/check/example.py "$build" "$@"
 }
 
+# What a source of an instruction set shares with others (a template, an inline function) would be merged by the
+# linker, and an AVX copy could end up in code for any CPU.
+shared=$(find "$build/cpp/kernels" -name '*x86_avx*.o' -exec nm -C {} + | grep -E ' [WVu] ' || true)
+if [[ -n $shared ]]; then
+  echo "kernels of an instruction set must share no symbols (put templates into anonymous namespaces), got:"
+  echo "$shared"
+  exit 1
+fi
+
 case $target in
   native) "$check" --cases "$cases" ;;
   x86)

@@ -8,6 +8,10 @@
 #include <new>
 #include <string_view>
 
+#if defined(__unix__) || defined(__APPLE__)
+#include <sys/mman.h>
+#endif
+
 #include "engine/error.h"
 #include "engine/text.h"
 #include "engine/xxh64.h"
@@ -107,7 +111,39 @@ AlignedBytes::AlignedBytes(size_t size) : size_(size) {
   if (!data_) throw std::bad_alloc();
 }
 
-void AlignedBytes::Free::operator()(uint8_t* data) const { std::free(data); }
+void AlignedBytes::Free::operator()(uint8_t* data) const {
+#if defined(__unix__) || defined(__APPLE__)
+  if (mapped > 0) {
+    munmap(data, mapped);
+    return;
+  }
+#endif
+  std::free(data);
+}
+
+std::optional<AlignedBytes> AlignedBytes::of_file(const std::string& path, size_t size) {
+  std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen(path.c_str(), "rb"), std::fclose);
+  if (!file) return std::nullopt;
+  AlignedBytes bytes;
+#if defined(__unix__) || defined(__APPLE__)
+  void* mapping = mmap(nullptr, size, PROT_READ, MAP_PRIVATE, fileno(file.get()), 0);
+  if (mapping != MAP_FAILED) {
+    bytes.data_ = {static_cast<uint8_t*>(mapping), Free{size}};
+    bytes.size_ = size;
+    return bytes;
+  }
+#endif
+  bytes = AlignedBytes(size);
+  if (std::fread(bytes.data(), 1, size, file.get()) != size) return std::nullopt;
+  return bytes;
+}
+
+void AlignedBytes::drop_pages() const {
+#if defined(__unix__) || defined(__APPLE__)
+  // Advice: a system that doesn't take it keeps the pages.
+  if (data_ && data_.get_deleter().mapped > 0) (void)madvise(data_.get(), size_, MADV_DONTNEED);
+#endif
+}
 
 Container read_container(const std::string& path) {
   auto fail = [&path](const std::string& got) {
@@ -116,13 +152,13 @@ Container read_container(const std::string& path) {
   };
   std::error_code status;
   if (std::filesystem::is_directory(path, status)) throw fail("a folder");
-  std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen(path.c_str(), "rb"), std::fclose);
-  if (!file) throw fail(std::strerror(errno));
   auto size = std::filesystem::file_size(path, status);
   if (status) throw fail(status.message());
-  AlignedBytes bytes(size);
-  if (std::fread(bytes.data(), 1, size, file.get()) != size) throw fail("a file that shrinks");
-  return parse_container(std::move(bytes), std::filesystem::path(path).filename().string());
+  errno = 0;
+  std::optional<AlignedBytes> bytes =
+      size == 0 ? AlignedBytes(0) : AlignedBytes::of_file(path, static_cast<size_t>(size));
+  if (!bytes) throw fail(errno != 0 ? std::strerror(errno) : "a file that shrinks");
+  return parse_container(*std::move(bytes), std::filesystem::path(path).filename().string());
 }
 
 Container parse_container(AlignedBytes bytes, std::string name) {

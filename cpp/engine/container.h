@@ -12,6 +12,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -27,14 +28,22 @@ class AlignedBytes {
   AlignedBytes() = default;
   explicit AlignedBytes(size_t size);
 
+  // A file's content, read-only: mapped into memory where the system can, else read. `size` is the
+  // file's, at least 1. Nothing where it can't be read.
+  static std::optional<AlignedBytes> of_file(const std::string& path, size_t size);
+
   uint8_t* data() const { return data_.get(); }
   size_t size() const { return size_; }
 
+  // Gives the pages of a mapped file back; what is read again comes from the file again.
+  void drop_pages() const;
+
  private:
   struct Free {
+    size_t mapped;  // bytes of the mapping; 0: allocated
     void operator()(uint8_t* data) const;
   };
-  std::unique_ptr<uint8_t, Free> data_;
+  std::unique_ptr<uint8_t, Free> data_{nullptr, Free{0}};
   size_t size_ = 0;
 };
 
@@ -53,7 +62,8 @@ struct Container {
   std::vector<Blob> blobs;
 };
 
-// Reads a file. Throws Error: kInput where it can't be read, kFormat where it is damaged.
+// Maps a file: its content must not change while the container lives (write a new file and rename
+// it; niwaki does). Throws Error: kInput where it can't be read, kFormat where it is damaged.
 Container read_container(const std::string& path);
 
 // Takes the bytes of a file. Throws Error (kFormat).

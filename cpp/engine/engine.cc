@@ -10,6 +10,9 @@ namespace niwaki {
 
 using kernels::compact_planes;
 
+constexpr int64_t kMaxChunk = 16;             // images: more gains nothing
+constexpr size_t kMaxArenaBytes = 64u << 20;  // of a chunk, for each thread
+
 // A workspace while a call lasts; made anew only where more callers run at once than ever before.
 class Engine::Lease {
  public:
@@ -61,8 +64,11 @@ Engine::Engine(Container container, const EngineOptions& options)
   }
   single_.schedule = single_schedule(program_);
   single_.plan = plan_memory(program_, single_.schedule);
-  chunked_.schedule = batch_schedule(program_);
-  chunked_.plan = plan_memory(program_, chunked_.schedule);
+  for (int64_t most = kMaxChunk; most >= 1; most /= 2) {
+    chunked_.schedule = batch_schedule(program_, most);
+    chunked_.plan = plan_memory(program_, chunked_.schedule);
+    if (chunked_.plan.arena_bytes <= kMaxArenaBytes || chunked_.schedule.images == 1) break;
+  }
   choice_.set_threads(options.threads);
   if (program_.choices.kind() != Json::Kind::kNull) chooser_.remember(program_.choices);
   chooser_.tune_ms = options.tune_ms;
@@ -75,6 +81,7 @@ Engine::Engine(Container container, const EngineOptions& options)
     steps_.push_back(find_op(layer.op)->build(program_, layer, position, choice_));
     shared_bytes_ = std::max(shared_bytes_, steps_.back()->shared_bytes);
     thread_bytes_ = std::max(thread_bytes_, steps_.back()->thread_bytes);
+    program_.container.bytes.drop_pages();  // packed by now, most of it
   }
   chooser_.on_tune = nullptr;  // what it refers to is the caller's
   Lease first(*this);          // the memory of one caller is there before the first run
@@ -151,7 +158,8 @@ void Engine::run_step(int index, Run& run) const {
 }
 
 void Engine::run_chunk(Workspace& workspace, int slot, const Mode& mode, const Batch& batch,
-                       int64_t first, int64_t images, bool use_pool) const {
+                       int64_t first, int64_t images, bool use_pool, double* layer_ms) const {
+  using Clock = std::chrono::steady_clock;
   const Run all = make_run(workspace, slot, mode, 0, images, use_pool);
   for (size_t i = 0; i < batch.inputs.size(); ++i) {
     const int id = program_.inputs[i];
@@ -169,7 +177,12 @@ void Engine::run_chunk(Workspace& workspace, int slot, const Mode& mode, const B
       const int64_t count = std::min(segment.images, images - from);
       Run run = make_run(workspace, slot, mode, from, count, use_pool);
       for (int index = segment.first; index < segment.last; ++index) {
+        const auto start = layer_ms == nullptr ? Clock::time_point() : Clock::now();
         run_step(index, run);
+        if (layer_ms != nullptr) {
+          layer_ms[index] +=
+              std::chrono::duration<double, std::milli>(Clock::now() - start).count();
+        }
         const int output = program_.layers[index].output;
         for (const Wanted& each : batch.wanted) {  // now: its room may be given to another value
           if (each.value != output) continue;
@@ -222,22 +235,22 @@ void Engine::run_layer(int layer, const std::vector<const uint8_t*>& inputs, int
   }
 }
 
-std::vector<double> Engine::time_layers(const std::vector<const uint8_t*>& inputs,
+std::vector<double> Engine::time_layers(const std::vector<const uint8_t*>& inputs, int64_t images,
                                         int repeats) const {
-  using Clock = std::chrono::steady_clock;
   FlushSubnormals flush;
   Lease workspace(*this);
   ThreadPool::Session session(pool_);
-  Run run = make_run(*workspace, 0, single_, 0, 1, true);
+  const Mode& mode = images > 1 ? chunked_ : single_;
   std::vector<std::vector<double>> samples(steps_.size());
+  std::vector<double> spent(steps_.size());
   for (int repeat = 0; repeat < repeats + 1; ++repeat) {
-    for (size_t i = 0; i < inputs.size(); ++i) load_value(run, program_.inputs[i], inputs[i], 1);
-    for (size_t index = 0; index < steps_.size(); ++index) {
-      const auto start = Clock::now();
-      run_step(static_cast<int>(index), run);
-      const std::chrono::duration<double, std::milli> spent = Clock::now() - start;
-      if (repeat > 0) samples[index].push_back(spent.count());  // the first one warms up
+    std::fill(spent.begin(), spent.end(), 0);
+    for (int64_t first = 0; first < images; first += mode.schedule.images) {
+      const int64_t count = std::min(mode.schedule.images, images - first);
+      run_chunk(*workspace, 0, mode, {inputs, {}}, first, count, true, spent.data());
     }
+    if (repeat == 0) continue;  // warms up
+    for (size_t index = 0; index < steps_.size(); ++index) samples[index].push_back(spent[index]);
   }
   std::vector<double> medians;
   for (auto& each : samples) {

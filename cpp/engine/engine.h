@@ -57,8 +57,10 @@ class Engine {
   void run_layer(int layer, const std::vector<const uint8_t*>& inputs, int64_t images,
                  uint8_t* output) const;
 
-  // Runs one image `repeats` times and returns the median milliseconds of each layer.
-  std::vector<double> time_layers(const std::vector<const uint8_t*>& inputs, int repeats) const;
+  // Runs the images `repeats` times on one slot, as run() does where it doesn't share them out, and
+  // returns the median milliseconds of each layer, of all images together.
+  std::vector<double> time_layers(const std::vector<const uint8_t*>& inputs, int64_t images,
+                                  int repeats) const;
 
   // Program, decoded weights and the workspaces made so far.
   size_t memory_bytes() const;
@@ -86,7 +88,7 @@ class Engine {
                bool use_pool) const;
   // Images [first, first + images) of a call, at most a chunk.
   void run_chunk(Workspace& workspace, int slot, const Mode& mode, const Batch& batch,
-                 int64_t first, int64_t images, bool use_pool) const;
+                 int64_t first, int64_t images, bool use_pool, double* layer_ms = nullptr) const;
   void run_step(int index, Run& run) const;
   void load_value(const Run& run, int id, const uint8_t* data, int64_t images) const;
   void store_value(const Run& run, int id, uint8_t* data, int64_t images) const;

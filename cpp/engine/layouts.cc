@@ -146,6 +146,31 @@ class Pass {
       const int buffer = layout(id).window_of;
       if (buffer >= 0) pad_rows_[buffer] = std::max(pad_rows_[buffer], pad_rows_[id]);
     }
+    round_rows();
+  }
+
+  // Rows of whole half lines align the taps above and below, which then load faster. It pays where
+  // it costs hardly any vectors (14x14: 16 instead of 15, 7x7 has 8), not elsewhere.
+  void round_rows() {
+    constexpr int64_t kStep = 8, kLine = 16;
+    std::vector<int64_t> now(rows_.size(), 0), rounded(rows_.size(), 0);
+    std::vector<bool> padded(rows_.size(), false);
+    auto vectors = [](const Shape& shape, int64_t row) {
+      return shape.channels * ((shape.height * row + kLine - 1) / kLine);
+    };
+    for (int id = 0; id < static_cast<int>(program_.values.size()); ++id) {
+      if (!layout(id).has_planes) continue;
+      const auto root = static_cast<size_t>(sets_.find(id));
+      const Shape& shape = program_.values[id].shape;
+      now[root] += vectors(shape, rows_[root]);
+      rounded[root] += vectors(shape, (rows_[root] + kStep - 1) / kStep * kStep);
+      if (pad_rows_[id] > 0) padded[root] = true;
+    }
+    for (size_t root = 0; root < rows_.size(); ++root) {
+      if (padded[root] && rounded[root] * 50 <= now[root] * 51) {
+        rows_[root] = (rows_[root] + kStep - 1) / kStep * kStep;
+      }
+    }
   }
 
   Planes geometry(int id, int64_t pad_rows) {

@@ -53,14 +53,16 @@ void wish_conv(const LayerReader& reader, LayoutWish& wish) {
   const int64_t columns = std::max(window.pad_left, window.pad_right);
   // Pads travel with the value through every layer: large ones, and an output that wastes a long
   // row, cost more than the algorithm's own copy.
-  const bool small = columns <= std::max<int64_t>(1, in.width / 3) &&
-                     rows <= std::max<int64_t>(1, in.height / 3) &&
-                     (out.width + 1) * 5 >= in.width * 4;
-  if (window.stride_h == 1 && window.stride_w == 1 && small) {
+  const bool small =
+      columns <= std::max<int64_t>(1, in.width / 3) && rows <= std::max<int64_t>(1, in.height / 3);
+  const bool one_row =
+      window.stride_h == 1 && window.stride_w == 1 && small && (out.width + 1) * 5 >= in.width * 4;
+  // Behind a stride only the sparse algorithms copy anyway (into phases).
+  if (one_row || (small && reader.find_tensor("weight") != nullptr)) {
     input.pad_rows = rows;
     input.pad_columns = columns;
-    wish.joined.emplace_back(x, layer.output);
   }
+  if (one_row) wish.joined.emplace_back(x, layer.output);
   wish.planes = {input, {layer.output}};
   if (residual >= 0) {
     wish.planes.push_back({residual});

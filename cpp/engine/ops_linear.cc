@@ -5,6 +5,7 @@
 #include "conv_b1/conv_b1.h"
 #include "engine/merge.h"
 #include "engine/ops.h"
+#include "engine/sparse_linear.h"
 #include "engine/text.h"
 #include "engine/weights.h"
 #include "linear/linear.h"
@@ -15,6 +16,7 @@ namespace {
 
 using namespace kernels;
 
+constexpr int64_t kBatch = 16;  // images that share a row of weights while it is in the caches
 constexpr int64_t kChunk = 64;  // outputs of one task, a multiple of kBinaryBlock
 static_assert(kChunk % kBinaryBlock == 0);
 
@@ -22,17 +24,31 @@ class LinearStep : public Step {
  public:
   explicit LinearStep(Merge merge) : merge(std::move(merge)) {}
 
+  // Plain float weights are read once for several images: a large layer is bound by that.
+  bool batched() const override {
+    return dtype == DType::kF32 && x >= 0 && bits < 0 && tiled == nullptr;
+  }
+
   void run(Run& run) const override {
+    if (batched()) return run_images(run);
     if (widen != nullptr) widen_input(run);
     if (bits >= 0) {
       Kernel<WindowOnes>{ones}({run.value<uint64_t>(bits), window(), ones_of(run)});
+    }
+    if (tiled != nullptr) {
+      const int64_t parts = run.threads();
+      run.parallel(parts, [&](int64_t part, uint8_t*) {
+        tiled->run(run.value<const float>(x), part, parts, sums_of(run));
+      });
     }
     run.parallel((outputs + kChunk - 1) / kChunk, [&](int64_t task, uint8_t* scratch) {
       const int64_t first = task * kChunk;
       const int64_t count = std::min(kChunk, outputs - first);
       const void* data[kMaxTerms];
       int terms = 0;
-      if (x >= 0) {
+      if (tiled != nullptr) {
+        data[terms++] = sums_of(run) + first;
+      } else if (x >= 0) {
         accumulate(run, first, count, scratch);
         data[terms++] = scratch;
       }
@@ -48,6 +64,27 @@ class LinearStep : public Step {
     });
   }
 
+  void run_images(Run& run) const {
+    const int64_t tasks = (outputs + kChunk - 1) / kChunk;
+    for (int64_t n = 0; n < run.images(); n += kBatch) {
+      const int64_t images = std::min(kBatch, run.images() - n);
+      run.parallel(tasks, [&](int64_t task, uint8_t* scratch) {
+        const int64_t first = task * kChunk;
+        const int64_t count = std::min(kChunk, outputs - first);
+        auto* acc = reinterpret_cast<float*>(scratch);  // [image][output]
+        const auto* input = run.image(n).value<const float>(x);
+        const int64_t stride = images > 1 ? run.image(n + 1).value<const float>(x) - input : inputs;
+        accumulate_floats(input, images, stride, first, count, acc);
+        for (int64_t j = 0; j < images; ++j) {
+          const Run one = run.image(n + j);
+          const void* data[kMaxTerms] = {acc + j * count};
+          if (residual >= 0) data[1] = one.value(residual) + first * residual_stride;
+          merge.run(data, first, count, one.value(output));
+        }
+      });
+    }
+  }
+
   Merge merge;
   int x = -1, bits = -1, residual = -1, output = 0;
   DType dtype = DType::kF32;  // of x
@@ -55,8 +92,10 @@ class LinearStep : public Step {
   bool sparse = false;
   size_t residual_stride = 0;
   PlaneLayout row;                // one row of K, to widen
-  const Tensor* dense = nullptr;  // (O, K)
-  std::vector<int32_t> columns;   // sparse
+  const Tensor* dense = nullptr;  // (O, K), or `written`
+  std::vector<float> written;     // (O, K) of weights stored sparse that run dense
+  std::unique_ptr<TiledLinear> tiled;
+  std::vector<int32_t> columns;  // sparse
   std::vector<int32_t> starts;
   std::vector<float> values_f32;
   std::vector<int8_t> values_s8;
@@ -73,6 +112,9 @@ class LinearStep : public Step {
   int32_t* ones_of(const Run& run) const { return reinterpret_cast<int32_t*>(run.shared()); }
   int16_t* row_of(const Run& run) const { return reinterpret_cast<int16_t*>(run.shared() + 64); }
 
+  // Or the sums of a tiled layer, which is float: nothing is widened then.
+  float* sums_of(const Run& run) const { return reinterpret_cast<float*>(run.shared() + 64); }
+
   void widen_input(const Run& run) const {
     if (dtype == DType::kU8) {
       Kernel<PadPlanesU8>{widen}({run.value<uint8_t>(x), row_of(run), row});
@@ -81,17 +123,23 @@ class LinearStep : public Step {
     }
   }
 
+  const float* rows() const { return dense == nullptr ? written.data() : dense->as<float>(); }
+
+  void accumulate_floats(const float* input, int64_t images, int64_t stride, int64_t first,
+                         int64_t count, float* acc) const {
+    if (sparse) {
+      Kernel<LinearSparseF32>{linear}({input, images, stride, columns.data(), values_f32.data(),
+                                       starts.data() + first, count, acc, count});
+    } else {
+      Kernel<LinearDenseF32>{linear}(
+          {input, images, stride, inputs, rows() + first * inputs, count, acc, count});
+    }
+  }
+
   void accumulate(const Run& run, int64_t first, int64_t count, uint8_t* scratch) const {
     if (dtype == DType::kF32) {
-      const auto* input = run.value<const float>(x);
-      auto* acc = reinterpret_cast<float*>(scratch);
-      if (sparse) {
-        Kernel<LinearSparseF32>{linear}({input, 1, inputs, columns.data(), values_f32.data(),
-                                         starts.data() + first, count, acc, count});
-      } else {
-        Kernel<LinearDenseF32>{linear}(
-            {input, 1, inputs, inputs, dense->as<float>() + first * inputs, count, acc, count});
-      }
+      accumulate_floats(run.value<const float>(x), 1, inputs, first, count,
+                        reinterpret_cast<float*>(scratch));
       return;
     }
     auto* acc = reinterpret_cast<int32_t*>(scratch);
@@ -105,6 +153,31 @@ class LinearStep : public Step {
   }
 };
 
+// Packs float weights that are stored sparse, in the form that they run in.
+void pack_sparse(const EntryLists& lists, const KernelChoice& choice, LinearStep& step) {
+  const LinearForm form = choose_linear_form(step.outputs, step.inputs,
+                                             static_cast<int64_t>(lists.entries.size()), choice);
+  if (form == LinearForm::entries) {
+    step.linear = choice.choose<LinearSparseF32>().entry;
+    step.starts = lists.starts;
+    for (const Entry& entry : lists.entries) {
+      step.columns.push_back(entry.position);
+      step.values_f32.push_back(entry.value);
+    }
+    return;
+  }
+  if (form == LinearForm::dense) {
+    step.linear = choice.choose<LinearDenseF32>().entry;
+    step.sparse = false;
+    step.written = dense_rows(lists, step.outputs, step.inputs);
+    step.packed_bytes += step.written.size() * sizeof(float);
+    return;
+  }
+  step.tiled = std::make_unique<TiledLinear>(form, lists, step.outputs, step.inputs, choice);
+  step.linear = step.tiled->kernel();
+  step.packed_bytes += step.tiled->packed_bytes();
+}
+
 // Reads the weights of the x branch; returns the accumulator's bound in the integer form.
 double read_weights(const LayerReader& reader, const KernelChoice& choice, bool stored_sparse,
                     LinearStep& step) {
@@ -114,27 +187,31 @@ double read_weights(const LayerReader& reader, const KernelChoice& choice, bool 
   EntryLists lists;
   if (stored_sparse) {
     lists = entries_of_sparse(reader, step.outputs, step.inputs, dtype);
-    step.starts = lists.starts;
-    for (const Entry& entry : lists.entries) {
-      step.columns.push_back(entry.position);
-      if (is_float) {
-        step.values_f32.push_back(entry.value);
-      } else {
+    if (is_float) {
+      pack_sparse(lists, choice, step);
+    } else {
+      step.starts = lists.starts;
+      for (const Entry& entry : lists.entries) {
+        step.columns.push_back(entry.position);
         step.values_s8.push_back(static_cast<int8_t>(entry.value));
       }
+      step.linear = choice.choose<LinearSparseI16>().entry;
     }
-    step.linear =
-        is_float ? choice.choose<LinearSparseF32>().entry : choice.choose<LinearSparseI16>().entry;
   } else {
     step.dense = &reader.tensor("weight", {dtype}, {step.outputs, step.inputs});
-    lists = entries_of_dense(*step.dense, step.outputs, step.inputs, 1);
+    // Entries of a large float layer would take twice its memory, only to be counted.
+    if (!is_float) lists = entries_of_dense(*step.dense, step.outputs, step.inputs, 1);
     step.linear =
         is_float ? choice.choose<LinearDenseF32>().entry : choice.choose<LinearDenseI16>().entry;
   }
   const int64_t weights = step.outputs * step.inputs;
-  const auto kept = static_cast<int64_t>(lists.entries.size());
+  auto kept = static_cast<int64_t>(lists.entries.size());
+  if (is_float && !stored_sparse) {
+    const auto* values = step.dense->as<float>();
+    kept = weights - std::count(values, values + weights, 0.0F);
+  }
   step.density = static_cast<double>(kept) / static_cast<double>(weights);
-  step.macs = stored_sparse ? kept : weights;
+  step.macs = step.written.empty() && stored_sparse ? kept : weights;
   step.packed_bytes += step.columns.size() * (sizeof(int32_t) + dtype_bytes(dtype));
   step.kernel = step.linear->name;
   step.reason = (stored_sparse ? "weights stored sparse; " : "weights stored dense; ") +
@@ -212,7 +289,10 @@ StepPtr build_linear(const Program& program, const Layer& layer, int index,
         static_cast<size_t>(std::max(step->row.scratch_elements, step->inputs) + kPixelBlock) *
         sizeof(int16_t);
   }
-  step->thread_bytes = 2 * kChunk * sizeof(int32_t);
+  if (step->tiled != nullptr) {
+    step->shared_bytes += static_cast<size_t>(step->outputs) * sizeof(float);
+  }
+  step->thread_bytes = kBatch * kChunk * sizeof(int32_t);  // two branches of one image fit as well
   return step;
 }
 

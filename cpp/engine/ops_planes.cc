@@ -131,7 +131,8 @@ bool is_planes_map(const Program& program, const Layer& layer) {
   if (a < 0 || !is_float_map(program, a) || !is_float_map(program, layer.output)) return false;
   if (program.values[a].shape != program.values[layer.output].shape) return false;
   if (b < 0) return true;
-  if (!is_float_map(program, b)) return false;
+  // A gate is read as compact values: one that is its own map can't be both.
+  if (!is_float_map(program, b) || (layer.op == "mul" && a == b)) return false;
   return layer.op == "mul" || program.values[b].shape == program.values[a].shape;
 }
 

@@ -18,30 +18,12 @@ size_t layer_bytes(const Program& program, const Layer& layer) {
   return bytes;
 }
 
-void add_layer(Schedule& schedule, int64_t images) {
-  auto& segments = schedule.segments;
-  const int index = segments.empty() ? 0 : segments.back().last;
-  if (!segments.empty() && segments.back().images == images) {
-    ++segments.back().last;
-  } else {
-    segments.push_back({index, index + 1, images});
-  }
-}
-
-// Between segments all images are held: a short one joins its neighbour, with the fewer images.
-void merge_short(Schedule& schedule) {
-  auto& segments = schedule.segments;
-  for (size_t s = 0; s < segments.size() && segments.size() > 1;) {
-    if (segments[s].last - segments[s].first >= kShortest) {
-      ++s;
-      continue;
-    }
-    const size_t other = s + 1 < segments.size() ? s + 1 : s - 1;
-    const size_t first = std::min(s, other);
-    segments[first].last = segments[first + 1].last;
-    segments[first].images = std::min(segments[first].images, segments[first + 1].images);
-    segments.erase(segments.begin() + static_cast<std::ptrdiff_t>(first) + 1);
-    s = first;
+// A short segment isn't worth a border: it joins the one before, which has fewer images.
+void join_short(std::vector<Segment>& segments) {
+  for (size_t s = segments.size(); s-- > 1;) {
+    if (segments[s].last - segments[s].first >= kShortest) continue;
+    segments[s - 1].last = segments[s].last;
+    segments.erase(segments.begin() + static_cast<std::ptrdiff_t>(s));
   }
 }
 
@@ -58,23 +40,23 @@ Schedule single_schedule(const Program& program) {
   return {1, {{0, static_cast<int>(program.layers.size()), 1}}};
 }
 
-Schedule batch_schedule(const Program& program) {
-  const int count = static_cast<int>(program.layers.size());
-  size_t largest = 1;
-  for (const Layer& layer : program.layers) {
-    largest = std::max(largest, layer_bytes(program, layer));
-  }
-  Schedule schedule;
-  schedule.images =
-      std::clamp<int64_t>(static_cast<int64_t>(kMaxChunkBytes / largest), 1, kMaxImages);
-  for (int index = 0; index < count; ++index) {
+Schedule batch_schedule(const Program& program, int64_t most) {
+  Schedule schedule{most, {}};
+  // From the back, so that each layer takes as few at once as any behind it: where segments meet,
+  // all images are held, outside the cache, and that must be rare.
+  int64_t images = most;
+  for (int index = static_cast<int>(program.layers.size()) - 1; index >= 0; --index) {
     const size_t bytes = std::max<size_t>(layer_bytes(program, program.layers[index]), 1);
-    int64_t images = 1;
-    while (images * 2 <= schedule.images && bytes * static_cast<size_t>(images * 2) <= kCacheBytes)
-      images *= 2;
-    add_layer(schedule, images);
+    while (images > 1 && bytes * static_cast<size_t>(images) > kCacheBytes) images /= 2;
+    if (!schedule.segments.empty() && schedule.segments.front().images == images) {
+      schedule.segments.front().first = index;
+    } else {
+      schedule.segments.insert(schedule.segments.begin(), {index, index + 1, images});
+    }
   }
-  merge_short(schedule);
+  join_short(schedule.segments);
+  // Nothing is gained by holding several images that pass one by one.
+  if (schedule.segments.size() == 1) schedule.images = schedule.segments[0].images;
   return schedule;
 }
 

@@ -29,8 +29,8 @@ struct Schedule {
 // One image through all layers.
 Schedule single_schedule(const Program& program);
 
-// For batches.
-Schedule batch_schedule(const Program& program);
+// For batches, in chunks of at most `most` images.
+Schedule batch_schedule(const Program& program, int64_t most);
 
 // Where values live and how many images of each are held.
 struct Life {

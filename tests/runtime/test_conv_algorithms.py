@@ -195,3 +195,31 @@ def test_short_filters(algorithm, size, isa, rng):
         assert np.abs(first - np.maximum(total, 0)).max() <= tolerance
         for tuning in [*tunings[1:], {"rows": 1}]:
             np.testing.assert_array_equal(run(algorithm, arguments, tuning, backwards=1), first)
+
+
+@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
+@given(problem=problems(), tile=st.integers(1, 9), block=st.integers(1, 20), rows=st.integers(0, 5))
+def test_packed_activations_change_no_bit(problem, tile, block, rows):
+    """Whatever the window, stride and geometry: packed tiles add the same products in one order."""
+    arguments, _, _ = problem
+    if "sparse" not in _core.convolution_choices(**arguments):
+        return
+    plain = run("sparse", arguments, {"pack": 0})
+    packed = {"tile": tile, "block": block, "pack": 1}
+    np.testing.assert_array_equal(run("sparse", arguments, packed), plain)
+    if rows and _core.convolution_bands("sparse", **arguments):
+        np.testing.assert_array_equal(run("sparse", arguments, packed, rows=rows), plain)
+
+
+def test_packed_activations_are_tried_where_taps_lie_beside_the_grid(rng):
+    weight = rng.normal(size=(64, 64, 3, 3)).astype(np.float32)
+    weight *= rng.random(weight.shape) < 0.3
+    x = rng.normal(size=(1, 64, 7, 7)).astype(np.float32)
+    rest = {"strides": (1, 1), "isa": "auto", "stored": "sparse"}
+    arguments = {"input": x, "weight": weight, "kernel": (3, 3), "pads": (1,) * 4, **rest}
+    tunings = _core.convolution_choices(**arguments)["sparse"][1]
+    assert any(tuning.get("pack") == 1 for tuning in tunings)
+    one = weight[:, :, :1, :1].copy()
+    arguments = {"input": x, "weight": one, "kernel": (1, 1), "pads": (0,) * 4, **rest}
+    tunings = _core.convolution_choices(**arguments)["sparse"][1]
+    assert not any("pack" in tuning for tuning in tunings)

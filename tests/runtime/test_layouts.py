@@ -67,7 +67,8 @@ def draw_layer(draw, network):
     shape = arrays[x].shape
     same = [k for k, a in arrays.items() if a.shape == shape]
     sized = [k for k, a in arrays.items() if a.shape[2:] == shape[2:]]
-    op = draw(st.sampled_from(["conv", "conv", "down", "pool", "add", "concat", "gate", "general"]))
+    ops = ["conv", "conv", "down", "pool", "add", "concat", "gate", "square", "general"]
+    op = draw(st.sampled_from(ops))
     if op == "conv":
         side = draw(st.sampled_from([1, 3, 3, 5]))
         outputs = draw(st.sampled_from([1, 4, 5, shape[1]]))
@@ -100,6 +101,10 @@ def draw_layer(draw, network):
         mean = arrays[x].mean((2, 3), keepdims=True)
         gate = network.add("global_average_pool", {"x": x}, mean)
         network.add("mul", {"a": x, "b": gate}, arrays[x] * mean)
+    elif op == "square":  # a gate that is its own map
+        mean = arrays[x].mean((2, 3), keepdims=True)
+        pooled = network.add("global_average_pool", {"x": x}, mean)
+        network.add("mul", {"a": pooled, "b": pooled}, mean * mean)
     else:  # compact only
         y = np.abs(arrays[x])
         network.add("unary", {"x": x}, y, {"kind": "abs", "alpha": 0, "beta": 0})
@@ -202,3 +207,41 @@ def test_batches_equal_single_images(rng, images, threads):
     np.testing.assert_allclose(together, network.arrays[max(network.arrays)], atol=1e-4)
     for k in range(images):
         np.testing.assert_array_equal(engine(x[k : k + 1])[0], together[k])
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_a_map_that_gates_itself(rng, threads):
+    """One number per channel times itself: each image by its own factor, not the first image's."""
+    network = Network((5, 6, 7), 7, rng)
+    x = network.conv(0, 5, (3, 3), (1, 1), (1, 1, 1, 1))
+    mean = network.arrays[x].mean((2, 3), keepdims=True)
+    pooled = network.add("global_average_pool", {"x": x}, mean)
+    square = network.add("mul", {"a": pooled, "b": pooled}, mean * mean)
+    network.conv(square, 5, (1, 1), (1, 1), (0, 0, 0, 0))
+    check(Engine(network.builder.program(), threads=threads), network)
+
+
+@pytest.mark.parametrize("algorithm", ["sparse", "sparse4"])
+@pytest.mark.parametrize(
+    ("stride", "dilation", "copied"), [(1, 30, False), (1, 300, True), (2, 300, True)]
+)
+def test_far_taps_are_copied(rng, algorithm, stride, dilation, copied):
+    """A tap beyond what may be read behind the last plane isn't read where it lies.
+
+    The pad columns behind a row are computed too, and their taps would reach over the buffer's end.
+    """
+    builder = Builder((16, 1, 4000))
+    weight = rng.normal(size=(4, 16, 1, 3)).astype(np.float32)
+    weight *= rng.random(weight.shape[1:]) < 0.2  # in blocks of four outputs
+    x = rng.normal(size=(2, 16, 1, 4000)).astype(np.float32)
+    expected = oracle.conv(x, weight, (1, stride), (0, 0, 0, 0), (1, dilation), 1)
+    attrs = {"kernel": [1, 3], "strides": [1, stride], "pads": [0] * 4, "weight": "sparse"}
+    attrs |= {"dilations": [1, dilation], "groups": 1, "activation": {"kind": "none"}}
+    builder.layer(
+        "conv", {"x": 0}, "f32", expected.shape[1:], attrs, weight_tensors(weight, "sparse")
+    )
+    engine = Engine(builder.program(), choices={"conv0": {"algorithm": algorithm, "tuning": {}}})
+    np.testing.assert_allclose(engine(x), expected, atol=1e-4)
+    (info,) = engine.explain()
+    assert info.algorithm == algorithm
+    assert (" behind " in info.kernel) == copied

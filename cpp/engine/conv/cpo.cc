@@ -54,7 +54,8 @@ class Cpo final : public Algorithm {
     place_parts();
     thread_bytes = static_cast<size_t>(rows_ * slots_ * kCpoOutputs) * sizeof(float);
     packed_bytes = weights_.size() * sizeof(float);
-    kernel = std::string(encode_.entry->name) + " + " + std::string(multiply_.entry->name);
+    kernel = std::string(encode_.entry->name) + " + " + std::string(multiply_.entry->name) + " + " +
+             std::string(store_.entry->name);
     problem_.weights = nullptr;
   }
 

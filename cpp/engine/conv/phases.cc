@@ -74,7 +74,8 @@ Phases::Phases(const Problem& problem)
     if (span.empty()) continue;
     const int64_t own = (input_.width - phase + w.stride_w - 1) / w.stride_w;
     const int64_t left = std::max<int64_t>(0, -span.lowest);
-    shared = shared && own + left <= row_ && width_ + span.highest <= row_;
+    shared = shared && own + left <= row_ && width_ + span.highest <= row_ &&
+             span.highest <= kernels::kMostColumnReach;
     margin_ = std::max(margin_, round_up(left, kLine));
   }
   if (!shared) margin_ = 0;

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "engine/conv/phases.h"
+#include "engine/conv/sparse_pack.h"
 #include "engine/conv/sparse_stream.h"
 
 namespace niwaki::conv {
@@ -33,9 +34,14 @@ bool fits_offsets(const Problem& problem);
 template <class Op, class Tap>
 class SparseConv final : public Algorithm {
  public:
-  SparseConv(const Problem& problem, Phases phases, Stream<Tap> stream, const SparsePlan& plan)
+  // With a pack that is active, the stream's offsets are those into its scratch.
+  SparseConv(const Problem& problem, Phases phases, Stream<Tap> stream, const SparsePlan& plan,
+             SparsePack pack = {})
       : phases_(std::move(phases)),
         stream_(std::move(stream)),
+        pack_(std::move(pack)),
+        channels_(problem.input.channels),
+        lanes_(lanes_of(problem.isa)),
         plan_(plan),
         output_(problem.output),
         kernel_(kernels::select_kernel<Op>(problem.isa)) {
@@ -46,6 +52,7 @@ class SparseConv final : public Algorithm {
     store_.mask = problem.mask;
     store_.pixels = output_.pixels();
     shared_bytes = phases_.scratch_bytes(problem.max_images);
+    thread_bytes = pack_.bytes();
     packed_bytes = stream_.bytes();
     kernel = std::string(kernel_.entry->name);
     if (!phases_.in_place()) kernel += " behind " + phases_.kernel();
@@ -58,33 +65,32 @@ class SparseConv final : public Algorithm {
     return plan_.ranges * static_cast<int64_t>(stream_.parts.size());
   }
 
-  void run(const Call& call, int stage, int64_t task, uint8_t*) const override {
+  void run(const Call& call, int stage, int64_t task, uint8_t* scratch) const override {
     if (stage + 1 < stages()) return phases_.run(call, task, call.shared);
     const auto parts = static_cast<int64_t>(stream_.parts.size());
     const int64_t range = task / parts;
     // Ranges begin at whole cache lines.
     const int64_t lines = (output_.pixels() + 15) / 16;
     run_part(call, static_cast<size_t>(task % parts), lines * range / plan_.ranges * 16,
-             std::min(lines * (range + 1) / plan_.ranges * 16, output_.pixels()), call.images);
+             std::min(lines * (range + 1) / plan_.ranges * 16, output_.pixels()), call.images,
+             scratch);
   }
 
   bool bands() const override { return phases_.in_place(); }
 
-  void run_rows(const Call& call, int64_t first, int64_t last, uint8_t*) const override {
+  void run_rows(const Call& call, int64_t first, int64_t last, uint8_t* scratch) const override {
     for (size_t part = 0; part < stream_.parts.size(); ++part) {
-      run_part(call, part, first * output_.row, last * output_.row, 1);
+      run_part(call, part, first * output_.row, last * output_.row, 1, scratch);
     }
   }
 
  private:
-  void run_part(const Call& call, size_t index, int64_t begin, int64_t end, int64_t images) const {
+  void run_part(const Call& call, size_t index, int64_t begin, int64_t end, int64_t images,
+                uint8_t* scratch) const {
     const auto& part = stream_.parts[index];
     typename Op::Args args{};
     args.input = phases_.origin(call, call.shared);
     args.input_image = phases_.image();
-    args.taps = stream_.taps.data() + part.first_tap;
-    args.segments = stream_.segments.data() + part.first_segment;
-    args.segment_count = static_cast<int64_t>(part.segments);
     args.output = call.output;
     args.output_plane = output_.plane;
     args.output_image = output_.image;
@@ -95,11 +101,49 @@ class SparseConv final : public Algorithm {
     args.end = end;
     args.images = images;
     args.tile = plan_.tile;
+    if (pack_.active()) return run_packed(part, args, reinterpret_cast<float*>(scratch));
+    args.taps = stream_.taps.data() + part.first_tap;
+    args.segments = stream_.segments.data() + part.first_segment;
+    args.segment_count = static_cast<int64_t>(part.segments);
     kernel_(args);
+  }
+
+  // Image by image, tile by tile, block by block: copy what their taps read, then add them.
+  void run_packed(const typename Stream<Tap>::Part& part, const typename Op::Args& all,
+                  float* scratch) const {
+    const int64_t vectors = (all.end - all.begin + lanes_ - 1) / lanes_;
+    const int64_t tiles = (vectors + plan_.tile - 1) / plan_.tile;
+    typename Op::Args args = all;
+    args.images = 1;
+    args.input = scratch;
+    for (int64_t n = 0; n < all.images; ++n) {
+      args.output = all.output + n * output_.image;
+      if (all.store.residual != nullptr) {
+        args.store.residual = all.store.residual + n * all.store.residual_image;
+      }
+      for (int64_t tile = 0; tile < tiles; ++tile) {
+        const int64_t from = vectors * tile / tiles * lanes_;
+        const int64_t to = vectors * (tile + 1) / tiles * lanes_;
+        args.begin = args.input_begin = all.begin + from;
+        args.end = std::min(all.begin + to, all.end);
+        const float* input = all.input + n * all.input_image + args.begin;
+        for (size_t index = part.first_block; index < part.first_block + part.blocks; ++index) {
+          const auto& block = stream_.blocks[index];
+          pack_.copy(input + block.channel * phases_.channel(),
+                     std::min(plan_.block, channels_ - block.channel), to - from, scratch);
+          args.taps = stream_.taps.data() + block.first_tap;
+          args.segments = stream_.segments.data() + block.first_segment;
+          args.segment_count = static_cast<int64_t>(block.segments);
+          kernel_(args);
+        }
+      }
+    }
   }
 
   Phases phases_;
   Stream<Tap> stream_;
+  SparsePack pack_;
+  int64_t channels_, lanes_;
   SparsePlan plan_;
   kernels::Planes output_;
   kernels::ConvStore store_;

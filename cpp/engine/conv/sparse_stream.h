@@ -28,10 +28,16 @@ template <class Tap>
 struct Stream {
   struct Part {  // a share of the units, about as much work as each other one
     size_t first_tap = 0, first_segment = 0, segments = 0;
+    size_t first_block = 0, blocks = 0;
+  };
+  struct Block {  // what a part does with `block` input channels from `channel` on
+    int64_t channel = 0;
+    size_t first_tap = 0, first_segment = 0, segments = 0;
   };
   std::vector<Tap> taps;
   std::vector<kernels::SparseSegment> segments;
   std::vector<Part> parts;
+  std::vector<Block> blocks;  // of all parts
 
   size_t bytes() const {
     return taps.size() * sizeof(Tap) + segments.size() * sizeof(kernels::SparseSegment);
@@ -72,6 +78,7 @@ Stream<Tap> make_stream(Units<Tap> units, int64_t channels, int64_t block, int64
   for (size_t part = 0; part + 1 < bounds.size(); ++part) {
     const size_t first_segment = stream.segments.size();
     const size_t first_tap = stream.taps.size();
+    const size_t first_block = stream.blocks.size();
     for (int64_t channel = 0; channel < std::max<int64_t>(channels, 1); channel += block) {
       std::vector<Cut> cuts;
       for (size_t u = bounds[part]; u < bounds[part + 1]; ++u) {
@@ -83,6 +90,8 @@ Stream<Tap> make_stream(Units<Tap> units, int64_t channels, int64_t block, int64
       std::stable_sort(cuts.begin(), cuts.end(), [](const Cut& a, const Cut& b) {
         return a.last - a.first < b.last - b.first;
       });
+      if (cuts.empty()) continue;
+      stream.blocks.push_back({channel, stream.taps.size(), stream.segments.size(), cuts.size()});
       for (const Cut& cut : cuts) {
         const auto& unit = units[cut.unit];
         const int32_t flags = (cut.first == 0 ? kernels::kSegmentStarts : 0) |
@@ -92,7 +101,8 @@ Stream<Tap> make_stream(Units<Tap> units, int64_t channels, int64_t block, int64
         for (size_t k = cut.first; k < cut.last; ++k) stream.taps.push_back(unit[k].tap);
       }
     }
-    stream.parts.push_back({first_tap, first_segment, stream.segments.size() - first_segment});
+    stream.parts.push_back({first_tap, first_segment, stream.segments.size() - first_segment,
+                            first_block, stream.blocks.size() - first_block});
   }
   return stream;
 }

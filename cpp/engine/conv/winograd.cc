@@ -128,7 +128,7 @@ std::vector<Tuning> tunings(const Problem& problem) {
   return found;
 }
 
-// Multiplications at 50 GMAC/s (Zen 4), 200 ns for 16 channels of a tile in and as much out, and
+// Multiplications at 50 GMAC/s (Zen 4), 100 ns for 16 channels of a tile in and as much out, and
 // transformed weights read at 25 GB/s where no cache holds them.
 template <int64_t kTile>
 double estimate(const Problem& problem) {
@@ -138,7 +138,7 @@ double estimate(const Problem& problem) {
   const auto tiles = static_cast<double>(winograd_tiles(kTile, problem.output.height) *
                                          winograd_tiles(kTile, problem.output.width));
   const double multiplied = tiles * kArea * inputs * outputs / 50e6;
-  const double turned = tiles * (inputs + outputs) / 16 * kArea / 36 * 2e-4;
+  const double turned = tiles * (inputs + outputs) / 16 * kArea / 36 * 1e-4;
   const double bytes = kArea * inputs * outputs * 4;
   const double read = bytes > 8e6 ? bytes / 25e6 : 0;
   return (std::max(multiplied, read) + turned + read / 3) * (problem.isa >= Isa::x86_avx2 ? 1 : 6);

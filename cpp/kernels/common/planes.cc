@@ -40,6 +40,8 @@ bool taps_lie_in_place(const Planes& input, const Planes& output, const Window& 
   const std::int64_t rows = std::max(window.pad_top, window.pad_bottom);
   const std::int64_t columns = std::max(window.pad_left, window.pad_right);
   if (window.stride_h != 1 || window.stride_w != 1 || input.row != output.row) return false;
+  const std::int64_t reach = (window.kernel_w - 1) * window.dilation_w - window.pad_left;
+  if (reach > kMostColumnReach) return false;
   if (rows == 0 && columns == 0) return true;
   return input.pad_rows >= std::max<std::int64_t>(rows, 1) && input.pad_columns() >= columns;
 }

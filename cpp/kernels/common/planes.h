@@ -57,9 +57,14 @@ std::int64_t elements_before(const Planes& planes);
 // ... and from the origin on, for `images` images, tail included.
 std::int64_t elements_from_origin(const Planes& planes, std::int64_t images);
 
-// Tell whether a window can read `input` where it lies: stride 1, the output has the same row, and
-// all pads are there as zeros. Then output pixel p reads, at tap (i, j), the input's
-// p + (i * dilation_h - pad_top) * row + j * dilation_w - pad_left.
+// A tap may lie that far to the right of an output pixel: the pad columns behind the last pixel are
+// computed too (and masked), in whole blocks, and what they read must stay within the tail.
+inline constexpr std::int64_t kMostColumnReach = kTailElements - 2 * kPixelBlock;
+
+// Tell whether a window can read `input` where it lies: stride 1, the output has the same row, no
+// tap lies further to the right than kMostColumnReach, and all pads are there as zeros. Then output
+// pixel p reads, at tap (i, j), the input's p + (i * dilation_h - pad_top) * row + j * dilation_w -
+// pad_left.
 bool taps_lie_in_place(const Planes& input, const Planes& output, const Window& window);
 
 // Bits over the flat axis of one channel: bit p % 32 of word p / 32 set = pixel, clear = pad

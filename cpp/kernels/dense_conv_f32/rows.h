@@ -31,18 +31,34 @@ void sum_vectors(const DenseConvF32Args& args, std::int64_t channel) {
     return TileRun{args.input + y * args.row_step + x * args.step,
                    args.sums + index * kRun * kDenseConvBlock + channel};
   };
+  // While a tile's last sums are made, fetch the lines that they will go to: many planes are
+  // written a little at a time, which no hardware prefetcher foresees.
+  const std::int64_t channels =
+      std::min<std::int64_t>(kVectors * S::kLanes, args.outputs - channel);
+  const auto fetch = [&](std::int64_t index) {
+    const std::int64_t p =
+        index / per_row * args.row + std::min(index % per_row * kRun, args.width - kRun);
+    for (std::int64_t o = channel; o < channel + channels; ++o) {
+      __builtin_prefetch(args.output + o * args.output_plane + p, 1, 2);
+    }
+    for (std::int64_t o = channel; o < channel + channels && args.residual != nullptr; ++o) {
+      __builtin_prefetch(args.residual + o * args.store.residual_plane + p, 0, 2);
+    }
+  };
   for (std::int64_t begin = 0; begin < args.tap_count; begin += kTapBlock) {
     const std::int64_t count = std::min(kTapBlock, args.tap_count - begin);
     const float* weights = args.weights + begin * kDenseConvBlock + channel;
     std::int64_t index = 0;
     if constexpr (kRuns == 2) {
       for (; index + 2 <= all; index += 2) {
+        if (begin + kTapBlock >= args.tap_count) fetch(index);
         run_tile<S, 2, kRun, kVectors, kStep>({run_at(index), run_at(index + 1)}, args.step,
                                               args.taps + begin, count, weights, kDenseConvBlock,
                                               kDenseConvBlock, begin == 0);
       }
     }
     for (; index < all; ++index) {
+      if (begin + kTapBlock >= args.tap_count) fetch(index);
       run_tile<S, 1, kRun, kVectors, kStep>({run_at(index)}, args.step, args.taps + begin, count,
                                             weights, kDenseConvBlock, kDenseConvBlock, begin == 0);
     }

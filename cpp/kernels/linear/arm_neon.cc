@@ -1,29 +1,11 @@
 #include <arm_neon.h>
 
+#include "linear/dense_tile.h"
 #include "linear/linear.h"
 #include "linear/rows.h"
 
 namespace niwaki::kernels {
 namespace {
-
-// 4 chains of sums hide an addition's latency.
-float dot_f32(const float* x, const float* weights, std::int64_t count) {
-  float32x4_t sums[4] = {};
-  std::int64_t k = 0;
-  for (; k + 16 <= count; k += 16) {
-    for (int j = 0; j < 4; ++j) {
-      sums[j] = vfmaq_f32(sums[j], vld1q_f32(weights + k + 4 * j), vld1q_f32(x + k + 4 * j));
-    }
-  }
-  for (; k + 4 <= count; k += 4) {
-    sums[0] = vfmaq_f32(sums[0], vld1q_f32(weights + k), vld1q_f32(x + k));
-  }
-  float sum = vaddvq_f32(vaddq_f32(vaddq_f32(sums[0], sums[1]), vaddq_f32(sums[2], sums[3])));
-  for (; k < count; ++k) {
-    sum += weights[k] * x[k];
-  }
-  return sum;
-}
 
 std::int32_t dot_i16(const std::int16_t* x, const std::int8_t* weights, std::int64_t count) {
   int32x4_t low = vdupq_n_s32(0);
@@ -45,7 +27,7 @@ std::int32_t dot_i16(const std::int16_t* x, const std::int8_t* weights, std::int
 }  // namespace
 
 void linear_dense_f32_f32_f32_arm_neon(const LinearDenseF32Args& args) {
-  for_dense_rows(args, dot_f32);
+  linear_dense<simd::Neon>(args);
 }
 
 void linear_dense_i16_i8_i32_arm_neon(const LinearDenseI16Args& args) {

@@ -1,3 +1,4 @@
+#include "linear/dense_tile.h"
 #include "linear/linear.h"
 #include "linear/rows.h"
 
@@ -50,7 +51,9 @@ void sparse(const LinearSparseArgs<X, W, Acc>& args) {
 
 }  // namespace
 
-void linear_dense_f32_f32_f32_portable(const LinearDenseF32Args& args) { dense(args); }
+void linear_dense_f32_f32_f32_portable(const LinearDenseF32Args& args) {
+  linear_dense<simd::Portable>(args);
+}
 void linear_dense_i16_i8_i32_portable(const LinearDenseI16Args& args) { dense(args); }
 void linear_sparse_f32_f32_f32_portable(const LinearSparseF32Args& args) { sparse(args); }
 void linear_sparse_i16_i8_i32_portable(const LinearSparseI16Args& args) { sparse(args); }

@@ -1,5 +1,6 @@
 #include <immintrin.h>
 
+#include "linear/dense_tile.h"
 #include "linear/linear.h"
 #include "linear/rows.h"
 
@@ -9,26 +10,6 @@ namespace {
 // Return the mask of the first `count` lanes, count in [0, 16].
 inline __mmask16 first_lanes(std::int64_t count) {
   return static_cast<__mmask16>((1U << count) - 1);
-}
-
-// Four chains of sums hide the latency of the multiply-add; the tail is one masked vector.
-float dot(const float* x, const float* weights, std::int64_t count) {
-  __m512 sums[4] = {_mm512_setzero_ps(), _mm512_setzero_ps(), _mm512_setzero_ps(),
-                    _mm512_setzero_ps()};
-  std::int64_t k = 0;
-  for (; k + 64 <= count; k += 64) {
-    for (int v = 0; v < 4; ++v) {
-      sums[v] = _mm512_fmadd_ps(_mm512_loadu_ps(x + k + 16 * v),
-                                _mm512_loadu_ps(weights + k + 16 * v), sums[v]);
-    }
-  }
-  for (; k < count; k += 16) {
-    const __mmask16 mask = first_lanes(count - k < 16 ? count - k : 16);
-    sums[0] = _mm512_fmadd_ps(_mm512_maskz_loadu_ps(mask, x + k),
-                              _mm512_maskz_loadu_ps(mask, weights + k), sums[0]);
-  }
-  return _mm512_reduce_add_ps(
-      _mm512_add_ps(_mm512_add_ps(sums[0], sums[1]), _mm512_add_ps(sums[2], sums[3])));
 }
 
 std::int32_t dot(const std::int16_t* x, const std::int8_t* weights, std::int64_t count) {
@@ -53,7 +34,7 @@ std::int32_t dot(const std::int16_t* x, const std::int8_t* weights, std::int64_t
 }  // namespace
 
 void linear_dense_f32_f32_f32_x86_avx512(const LinearDenseF32Args& args) {
-  for_dense_rows(args, [](auto... a) { return dot(a...); });
+  linear_dense<simd::Avx512>(args);
 }
 
 void linear_dense_i16_i8_i32_x86_avx512(const LinearDenseI16Args& args) {

@@ -40,7 +40,7 @@ void run(const SparseConvArgs<Tap>& args, std::int64_t outputs_of_unit) {
   const auto count = static_cast<std::size_t>(std::max<std::int64_t>(args.end - args.begin, 0));
   for (std::int64_t image = 0; image < args.images; ++image) {
     std::vector<Sums> sums(static_cast<std::size_t>(args.outputs), Sums(count));
-    const float* input = args.input + image * args.input_image;
+    const float* input = args.input + image * args.input_image - args.input_begin;
     const Tap* tap = args.taps;
     for (std::int64_t s = 0; s < args.segment_count; ++s) {
       const SparseSegment& segment = args.segments[s];

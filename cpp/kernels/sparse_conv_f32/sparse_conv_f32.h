@@ -2,7 +2,8 @@
 // SparseConvF32 takes any non-zeros, SparseConv4F32 those that come in blocks of four outputs.
 //
 //   output[n][o][p] = act(bias[o] + residual[n][o][p]
-//                         + sum over the taps of o of value * input[n * input_image + offset + p])
+//                         + sum over the taps of o of
+//                           value * input[n * input_image + offset + p - input_begin])
 //
 // for p in [begin, end) of the output's flat axis (common/planes.h), pad columns as zeros
 // (common/store.h). The offset of tap (c, i, j) is c * plane + (i * dilation_h - pad_top) * row +
@@ -56,7 +57,8 @@ struct SparseSegment {
 
 template <class Tap>
 struct SparseConvArgs {
-  const float* input;  // origins
+  const float* input;  // pixel `input_begin` of image 0; where nothing is packed, the origin
+  std::int64_t input_begin;
   std::int64_t input_image;
   const Tap* taps;
   const SparseSegment* segments;

@@ -129,7 +129,7 @@ void run_tile(const SparseConvArgs<Tap>& args, std::int64_t first, std::int64_t 
   constexpr int kOutputs = kOutputsOf<Tap>;
   constexpr int kSums = kImages * kVectors;
   const TileLanes<kVectors> lanes = tile_lanes<S, kVectors>(args, p);
-  const float* input = args.input + first * args.input_image + p;
+  const float* input = args.input + first * args.input_image + p - args.input_begin;
   float* outputs = args.output + first * args.output_image + p;
   const ConvStore& store = args.store;
   const float* residuals =

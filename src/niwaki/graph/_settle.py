@@ -16,6 +16,7 @@ import onnx
 import onnx_ir as ir
 
 from niwaki.errors import ShapeError, UnsupportedOpError
+from niwaki.graph._batch_numbers import check_batch_is_no_number
 from niwaki.graph._ceil_mode import settle_ceil_mode
 from niwaki.graph.functions import attach_functions
 from niwaki.graph.passes import run_passes
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 
 OPEN_BATCH = 7919
 """Stands for an open batch. A prime: no product of usual sizes equals it or a multiple of it."""
+OTHER_BATCH = 7907
+"""Another such prime: what differs between the two depends on the batch."""
 _LARGE = 1024
 """Initializers of more elements play no part in shapes."""
 _MAX_FOLDED = 1 << 22
@@ -53,10 +56,19 @@ def settle(
 
     Raises:
         ShapeError: Shapes or types contradict each other.
-        UnsupportedOpError: The inputs have batches of different sizes.
+        UnsupportedOpError: The inputs have batches of different sizes; or an open batch's size is
+            used as a number, by the node that is named.
     """
+    batch = _batch(model) if batched else None
+    found = _settle(model, shapes, batch)
+    asks = any(node.op_type in ("Shape", "Size") and not node.domain for node in model.graph)
+    if batch == OPEN_BATCH and asks:
+        check_batch_is_no_number(found.model, _settle(model, shapes, OTHER_BATCH).model)
+    return found
+
+
+def _settle(model: ir.Model, shapes: Mapping[str, Sequence[int]], batch: int | None) -> Settled:
     copy = model.clone()
-    batch = _batch(copy) if batched else None
     sizes = {
         name: list(shape) if batch is None else [batch, *shape] for name, shape in shapes.items()
     }

@@ -19,7 +19,9 @@ from google.protobuf.message import DecodeError
 from niwaki._files import write_bytes
 from niwaki.errors import FormatError, InputError, ValueDomainError
 from niwaki.graph._ceil_mode import settle_ceil_mode
+from niwaki.graph._guards import check_for_crashes
 from niwaki.graph._opset import convert_opset
+from niwaki.graph._refusals import first_line, refusing
 from niwaki.graph.functions import DOMAINS, IR_VERSION, NIWAKI, QONNX, attach_functions
 
 if TYPE_CHECKING:
@@ -49,12 +51,17 @@ def load(path: str | Path) -> ir.Model:
         raise InputError("load", "the model must be a file that exists", got=str(path))
     proto = _read(path)
     _check(proto, path.name)
-    proto = convert_opset(proto, f"load {path.name}")
-    if any(function.domain not in DOMAINS for function in proto.functions):
-        ours = [(f.domain, f.name) for f in proto.functions if f.domain in DOMAINS]
-        proto = onnx.inliner.inline_selected_functions(proto, ours, exclude=True)
-    _check_finite(proto, path.name)
-    return name_nodes(from_proto(infer_shapes(proto)))
+    check_for_crashes(proto, f"load {path.name}")
+    with refusing(f"load {path.name}", "the model must follow ONNX's rules"):
+        proto = convert_opset(proto, f"load {path.name}")
+        if any(function.domain not in DOMAINS for function in proto.functions):
+            ours = [(f.domain, f.name) for f in proto.functions if f.domain in DOMAINS]
+            proto = onnx.inliner.inline_selected_functions(proto, ours, exclude=True)
+        _check_numbers(proto, path.name)
+        _check_text(proto)
+        model = name_nodes(from_proto(infer_shapes(proto)))
+        ir.to_proto(model)  # what can't be written again is damage too
+    return model
 
 
 def save(model: ir.Model, path: str | Path, inline: bool = False) -> None:
@@ -111,14 +118,10 @@ def infer_shapes(proto: onnx.ModelProto) -> onnx.ModelProto:
         FormatError: Shapes or types contradict each other.
     """
     proto = settle_ceil_mode(proto)
-    try:
+    with refusing("infer_shapes", "types and shapes must agree"):
         proto = onnx.shape_inference.infer_shapes(
             proto, check_type=True, strict_mode=True, data_prop=True
         )
-    except onnx.shape_inference.InferenceError as error:
-        raise FormatError(
-            "infer_shapes", f"types and shapes must agree: {_first_line(error)}"
-        ) from error
     symbols = {
         info.type.tensor_type.shape.dim[0].dim_param
         for info in proto.graph.input
@@ -160,7 +163,7 @@ def _read(path: Path) -> onnx.ModelProto:
     except (DecodeError, ValueError, OSError, onnx.checker.ValidationError) as error:
         raise FormatError(
             f"load {path.name}",
-            f"the file must be ONNX, whole: {_first_line(error)}",
+            f"the file must be ONNX, whole: {first_line(error)}",
             got=str(path),
         ) from error
     if not proto.ir_version or not proto.graph.node or not proto.graph.output:
@@ -173,29 +176,33 @@ def _read(path: Path) -> onnx.ModelProto:
 
 
 def _check(proto: onnx.ModelProto, where: str) -> None:
-    try:
+    with refusing(where, "the model must follow ONNX's rules"):
         onnx.checker.check_model(proto)
-    except onnx.checker.ValidationError as error:
-        raise FormatError(
-            where, f"the model must follow ONNX's rules: {_first_line(error)}"
-        ) from error
 
 
-def _check_finite(proto: onnx.ModelProto, where: str) -> None:
+def _check_numbers(proto: onnx.ModelProto, where: str) -> None:
+    """Read every weight once: its bytes must fill its shape, its numbers must be finite."""
     for tensor in _weights(proto):
-        if tensor.data_type in (
-            onnx.TensorProto.FLOAT,
-            onnx.TensorProto.DOUBLE,
-            onnx.TensorProto.FLOAT16,
-        ):
-            values = onnx.numpy_helper.to_array(tensor)
-            bad = int(values.size - np.count_nonzero(np.isfinite(values)))
-            if bad:
-                raise ValueDomainError(
-                    f"load {where}",
-                    f"tensor {tensor.name!r} must hold finite numbers",
-                    got=f"{bad} NaN or infinite values",
-                )
+        if tensor.data_type == onnx.TensorProto.STRING:
+            continue
+        values = onnx.numpy_helper.to_array(tensor)
+        if values.dtype.kind != "f":
+            continue
+        bad = int(values.size - np.count_nonzero(np.isfinite(values)))
+        if bad:
+            raise ValueDomainError(
+                f"load {where}",
+                f"tensor {tensor.name!r} must hold finite numbers",
+                got=f"{bad} NaN or infinite values",
+            )
+
+
+def _check_text(proto: onnx.ModelProto) -> None:
+    """Read every attribute that is text; a UnicodeDecodeError says which isn't."""
+    for node in proto.graph.node:
+        for attribute in node.attribute:
+            for text in (attribute.s, *attribute.strings):
+                text.decode()
 
 
 def _weights(proto: onnx.ModelProto) -> Iterable[onnx.TensorProto]:
@@ -249,8 +256,3 @@ def _strip_to_ir8(proto: onnx.ModelProto) -> None:
         del function.value_info[:]
         for node in function.node:
             del node.metadata_props[:]
-
-
-def _first_line(error: BaseException) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[0] if lines else type(error).__name__

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import onnx_ir as ir
 
+from niwaki.graph._refusals import refusing
 from niwaki.graph.layers._values import Array, constant, data, is_identity, unsupported
 
 if TYPE_CHECKING:
@@ -125,7 +126,9 @@ class Matcher:
                     fix="Replace the op in the network, or run the file in ONNX Runtime; "
                     "docs/onnx-operators.md lists what the engine runs",
                 )
-            reader(self, node)
+            must = f"{node.op_type} (node {node.name!r}) must have what its op asks for"
+            with refusing("layers", must):
+                reader(self, node)
         return self._drafts[::-1]
 
     def emit(

@@ -28,6 +28,10 @@ _COORDINATES = (
 _NEAREST = ("ceil", "floor", "round_prefer_ceil", "round_prefer_floor")
 
 
+MOST_SIDE = 1 << 14
+"""Elements of an axis that may be resized: each has a row of taps."""
+
+
 @dataclass(frozen=True)
 class Rule:
     """Say how one axis is resized."""
@@ -134,6 +138,9 @@ def _rules(
     if len(shape) != len(out):
         raise unsupported(node, "an output of its input's rank", got=f"{shape} and {out}")
     scales = _scales(matcher, node, shape, out)
+    longest = max(*shape, *out, 0)
+    if longest > MOST_SIDE:
+        raise unsupported(node, f"sides of at most {MOST_SIDE}", got=str(longest))
     return [
         Rule(
             length=length,

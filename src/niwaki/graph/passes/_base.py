@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from graphlib import TopologicalSorter
 from typing import TYPE_CHECKING, ClassVar
 
+from niwaki.graph._refusals import refusing
 from niwaki.registry import Registry
 
 if TYPE_CHECKING:
@@ -39,9 +40,11 @@ class Pass(ABC):
             changed = False
             for node in list(model.graph):
                 # An earlier rewrite may have taken the node out.
-                if node.graph is model.graph and self.match(node):
-                    self.apply(node)
-                    changed = True
+                must = f"node {node.name!r} ({node.op_type}) must have what its op asks for"
+                with refusing(f"pass {type(self).__name__}", must):
+                    if node.graph is model.graph and self.match(node):
+                        self.apply(node)
+                        changed = True
         for name, value in list(model.graph.initializers.items()):
             if not (value.uses() or value.is_graph_output() or value.is_graph_input()):
                 del model.graph.initializers[name]

@@ -8,6 +8,7 @@ import onnx
 import onnx_ir as ir
 from onnx.reference import ReferenceEvaluator
 
+from niwaki.graph._refusals import refusing
 from niwaki.graph.functions import OPSET
 from niwaki.graph.passes._base import Pass, register_pass
 from niwaki.graph.passes._tools import constant, initializer
@@ -29,6 +30,8 @@ class FoldConstants(Pass):
     def match(self, node: ir.Node) -> bool:
         """Tell whether the node can be computed now."""
         if node.domain or node.op_type in _NOT_CONSTANT or not node.outputs:
+            return False
+        if "Sequence" in node.op_type or "Optional" in node.op_type:  # no tensors
             return False
         if any(out.is_graph_output() for out in node.outputs):
             return False
@@ -61,4 +64,6 @@ def _compute(node: ir.Node, feeds: dict[str | None, Any], outputs: list[str]) ->
     opset = onnx.helper.make_opsetid("", _NEWER.get(node.op_type, OPSET))
     model = onnx.helper.make_model(proto, opset_imports=[opset])
     named = {name: array for name, array in feeds.items() if name}
-    return list(ReferenceEvaluator(model).run(outputs, named))
+    must = f"node {node.name!r} ({node.op_type}) must be computable from its constants"
+    with refusing("fold-constants", must):
+        return list(ReferenceEvaluator(model).run(outputs, named))

@@ -1,0 +1,73 @@
+"""Float linear layers whose weights are stored sparse: every form gives the same answers."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from niwaki import Engine
+from niwaki.formats import FORMATS
+from niwaki.runtime import isas, kernels
+
+from .programs import Builder
+
+FORMS = {"entries": "LinearSparseF32", "bcsc": "BcscF32", "bits": "BitsGemvF32"}
+
+
+def program(weight, bias):
+    builder = Builder((weight.shape[1],))
+    entries = FORMATS.get("entries").encode(weight)
+    tensors = {f"weight.{role}": array for role, array in entries.items()}
+    attrs = {"weight": "sparse", "activation": {"kind": "relu"}}
+    tensors["bias"] = bias
+    builder.layer("linear", {"x": 0}, "f32", (weight.shape[0],), attrs, tensors)
+    return builder.program()
+
+
+def sample(outputs, inputs, density, seed=0):
+    rng = np.random.default_rng(seed)
+    weight = rng.standard_normal((outputs, inputs)) * (rng.random((outputs, inputs)) < density)
+    x = rng.standard_normal((3, inputs)) * (rng.random((3, inputs)) < 0.6)
+    bias = rng.standard_normal(outputs)
+    return (array.astype(np.float32) for array in (weight, bias, x))
+
+
+def check(weight, bias, x, **options):
+    engine = Engine(program(weight, bias), **options)
+    expected = np.maximum(x.astype(float) @ weight.T.astype(float) + bias, 0)
+    got = engine(x)
+    largest = max(1.0, float(expected.max(initial=0)))
+    np.testing.assert_allclose(got, expected, atol=1e-5 * largest, rtol=0)
+    return engine.explain()[0].kernel, got
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("shape", [(1, 1), (10, 100), (65, 64), (257, 129), (600, 300)])
+@pytest.mark.parametrize("density", [0.0, 0.1, 0.4])
+def test_every_form_and_thread_count(form, shape, density):
+    forced = [k.name for k in kernels() if k.op == FORMS[form] and k.available]
+    arrays = list(sample(*shape, density))
+    for name in forced:
+        kernel, one = check(*arrays, kernels=[name])
+        assert kernel == name
+        np.testing.assert_array_equal(check(*arrays, kernels=[name], threads=3)[1], one)
+
+
+def test_rows_of_unequal_density_are_shared_out():
+    weight, bias, x = sample(1024, 64, 0.4)
+    weight[512:] *= np.random.default_rng(1).random((512, 64)) < 0.05
+    check(weight, bias, x, threads=2)
+
+
+@pytest.mark.skipif("x86_avx2" not in isas(), reason="costs were measured on x86 only")
+@pytest.mark.parametrize(
+    ("shape", "density", "op"),
+    [
+        ((500, 800), 0.02, "linear_sparse"),
+        ((1024, 1024), 0.08, "bcsc"),
+        ((512, 512), 0.45, "linear_dense"),
+    ],
+)
+def test_density_decides_the_form(shape, density, op):
+    kernel, _ = check(*sample(*shape, density))
+    assert kernel.startswith(op)
