@@ -119,13 +119,26 @@ nb::dict describe_layer(const Engine& engine, int index) {
   return info;
 }
 
+// The layers that one thread runs band by band: first, last (behind the group), rows; and, by the
+// model, bytes moved layer by layer, in bands, and in the background.
+nb::list band_groups(const Engine& engine) {
+  nb::list groups;
+  for (const BandGroup& group : engine.band_groups()) {
+    const Traffic traffic = engine.traffic(group.first, group.last);
+    groups.append(nb::make_tuple(group.first, group.last, group.rows, traffic.unfused,
+                                 traffic.fused, traffic.background));
+  }
+  return groups;
+}
+
 // The keywords of from_file and from_bytes. `on_tune` (borrowed: it outlives the constructor, which
 // runs without the GIL) is called with a layer's name before it is measured; it may stop by
 // raising.
 EngineOptions make_options(int threads, const std::string& isa,
                            const std::vector<std::string>& kernels, const std::string& choices,
-                           bool pin, double tune_ms, nb::handle on_tune) {
+                           bool pin, double tune_ms, nb::handle on_tune, bool bands) {
   EngineOptions options{threads, isa, kernels, choices, pin, tune_ms};
+  options.bands = bands;
   options.on_tune = [on_tune](const std::string& layer) {
     nb::gil_scoped_acquire acquire;
     if (PyErr_CheckSignals() != 0) throw nb::python_error();
@@ -153,22 +166,22 @@ void bind_engine(nb::module_& m) {
           "from_file",
           [](const std::string& path, int threads, const std::string& isa,
              const std::vector<std::string>& kernels, const std::string& choices, bool pin,
-             double tune_ms, nb::handle on_tune) {
+             double tune_ms, nb::handle on_tune, bool bands) {
             const auto options =
-                make_options(threads, isa, kernels, choices, pin, tune_ms, on_tune);
+                make_options(threads, isa, kernels, choices, pin, tune_ms, on_tune, bands);
             nb::gil_scoped_release release;
             return std::make_unique<Engine>(read_container(path), options);
           },
           nb::arg("path"), nb::arg("threads"), nb::arg("isa"), nb::arg("kernels"),
           nb::arg("choices") = "", nb::arg("pin") = false, nb::arg("tune_ms") = 0.0,
-          nb::arg("on_tune") = nb::none())
+          nb::arg("on_tune") = nb::none(), nb::arg("bands") = false)
       .def_static(
           "from_bytes",
           [](nb::bytes data, const std::string& name, int threads, const std::string& isa,
              const std::vector<std::string>& kernels, const std::string& choices, bool pin,
-             double tune_ms, nb::handle on_tune) {
+             double tune_ms, nb::handle on_tune, bool bands) {
             const auto options =
-                make_options(threads, isa, kernels, choices, pin, tune_ms, on_tune);
+                make_options(threads, isa, kernels, choices, pin, tune_ms, on_tune, bands);
             AlignedBytes copy(data.size());
             std::memcpy(copy.data(), data.data(), data.size());
             nb::gil_scoped_release release;
@@ -176,12 +189,13 @@ void bind_engine(nb::module_& m) {
           },
           nb::arg("data"), nb::arg("name"), nb::arg("threads"), nb::arg("isa"), nb::arg("kernels"),
           nb::arg("choices") = "", nb::arg("pin") = false, nb::arg("tune_ms") = 0.0,
-          nb::arg("on_tune") = nb::none())
+          nb::arg("on_tune") = nb::none(), nb::arg("bands") = false)
       .def_prop_ro("measured", [](const Engine& engine) { return times_dict(engine.measured()); })
       .def_prop_ro("used", [](const Engine& engine) { return times_dict(engine.used()); })
       .def_prop_ro("threads", &Engine::threads)
       .def_prop_ro("isa", &Engine::isa)
       .def_prop_ro("memory_bytes", &Engine::memory_bytes)
+      .def_prop_ro("band_groups", &band_groups)
       .def_prop_ro(
           "program_text",
           [](const Engine& engine) { return text(engine.program().container.program_text); })

@@ -83,11 +83,35 @@ Engine::Engine(Container container, const EngineOptions& options)
     thread_bytes_ = std::max(thread_bytes_, steps_.back()->thread_bytes);
     program_.container.bytes.drop_pages();  // packed by now, most of it
   }
+  if (options.bands) {
+    choose_groups(single_);
+    choose_groups(chunked_);
+  }
   chooser_.on_tune = nullptr;  // what it refers to is the caller's
   Lease first(*this);          // the memory of one caller is there before the first run
 }
 
 Engine::~Engine() = default;
+
+void Engine::choose_groups(Mode& mode) {
+  for (const Segment& segment : mode.schedule.segments) {
+    const auto groups = choose_bands(program_, steps_, segment);
+    mode.groups.insert(mode.groups.end(), groups.begin(), groups.end());
+  }
+  if (!mode.groups.empty()) mode.plan = plan_memory(program_, mode.schedule, mode.groups);
+}
+
+void Engine::run_group(const BandGroup& group, Run& run) const {
+  // Pad rows are read before the layer that they belong to is through: cleared first.
+  for (int index = group.first; index < group.last; ++index) {
+    const int id = program_.layers[index].output;
+    kernels::clear_pad_rows(program_.layouts[id].planes, run.images(), run.planes(id));
+  }
+  int64_t done[kMostBandLayers];
+  for (int64_t n = 0; n < run.images(); ++n) {
+    run_bands(program_, steps_, group, run.image(n), done);
+  }
+}
 
 Run Engine::make_run(Workspace& workspace, int slot, const Mode& mode, int64_t first,
                      int64_t images, bool use_pool) const {
@@ -176,21 +200,35 @@ void Engine::run_chunk(Workspace& workspace, int slot, const Mode& mode, const B
     for (int64_t from = 0; from < images; from += segment.images) {
       const int64_t count = std::min(segment.images, images - from);
       Run run = make_run(workspace, slot, mode, from, count, use_pool);
-      for (int index = segment.first; index < segment.last; ++index) {
+      // Timed layer by layer, they aren't run in bands; nor where threads share out a layer.
+      const bool bands = run.threads() == 1 && layer_ms == nullptr;
+      for (int index = segment.first; index < segment.last;) {
+        const BandGroup* group = bands ? mode.group_at(index) : nullptr;
         const auto start = layer_ms == nullptr ? Clock::time_point() : Clock::now();
-        run_step(index, run);
+        if (group != nullptr) {
+          run_group(*group, run);
+        } else {
+          run_step(index, run);
+        }
         if (layer_ms != nullptr) {
           layer_ms[index] +=
               std::chrono::duration<double, std::milli>(Clock::now() - start).count();
         }
-        const int output = program_.layers[index].output;
-        for (const Wanted& each : batch.wanted) {  // now: its room may be given to another value
-          if (each.value != output) continue;
-          const size_t bytes = program_.values[output].bytes();
-          store_value(run, output, each.data + static_cast<size_t>(first + from) * bytes, count);
+        // Copied now: its room may be given to another value.
+        for (const int end = group == nullptr ? index + 1 : group->last; index < end; ++index) {
+          copy_wanted(run, batch, program_.layers[index].output, first + from, count);
         }
       }
     }
+  }
+}
+
+void Engine::copy_wanted(const Run& run, const Batch& batch, int id, int64_t first,
+                         int64_t images) const {
+  for (const Wanted& each : batch.wanted) {
+    if (each.value != id) continue;
+    const size_t bytes = program_.values[id].bytes();
+    store_value(run, id, each.data + static_cast<size_t>(first) * bytes, images);
   }
 }
 

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/bands.h"
 #include "engine/container.h"
 #include "engine/kernel_choice.h"
 #include "engine/ops.h"
@@ -28,6 +29,7 @@ struct EngineOptions {
   bool pin = false;                  // bind our threads to one CPU each
   double tune_ms = 0;                // to spend on measuring each one that isn't known; 0: none
   std::function<void(const std::string& layer)> on_tune = nullptr;  // before one is measured
+  bool bands = false;  // run layers band by band where the model says it pays (bands.h)
 };
 
 // Where to copy a value of each image; images lie one behind the other, compact.
@@ -62,6 +64,11 @@ class Engine {
   std::vector<double> time_layers(const std::vector<const uint8_t*>& inputs, int64_t images,
                                   int repeats) const;
 
+  // The layers that one thread runs band by band, one image at a time.
+  const std::vector<BandGroup>& band_groups() const { return single_.groups; }
+
+  Traffic traffic(int first, int last) const { return band_traffic(program_, steps_, first, last); }
+
   // Program, decoded weights and the workspaces made so far.
   size_t memory_bytes() const;
 
@@ -78,6 +85,14 @@ class Engine {
   struct Mode {
     Schedule schedule;
     MemoryPlan plan;
+    std::vector<BandGroup> groups;  // that one thread runs band by band
+
+    const BandGroup* group_at(int layer) const {  // that begins there, or nullptr
+      for (const BandGroup& each : groups) {
+        if (each.first == layer) return &each;
+      }
+      return nullptr;
+    }
   };
   struct Batch {  // of one call
     const std::vector<const uint8_t*>& inputs;
@@ -90,6 +105,9 @@ class Engine {
   void run_chunk(Workspace& workspace, int slot, const Mode& mode, const Batch& batch,
                  int64_t first, int64_t images, bool use_pool, double* layer_ms = nullptr) const;
   void run_step(int index, Run& run) const;
+  void run_group(const BandGroup& group, Run& run) const;
+  void choose_groups(Mode& mode);
+  void copy_wanted(const Run& run, const Batch& batch, int id, int64_t first, int64_t images) const;
   void load_value(const Run& run, int id, const uint8_t* data, int64_t images) const;
   void store_value(const Run& run, int id, uint8_t* data, int64_t images) const;
 

@@ -27,6 +27,13 @@ class Step {
   virtual void run(Run& run) const = 0;
   virtual bool batched() const { return false; }
 
+  // Steps that can run band by band (bands.h): output rows [first, last) of one image, on one
+  // thread; and how many of an input's rows the first `rows` output rows need, -1 where the input
+  // isn't read by rows.
+  virtual bool bands() const { return false; }
+  virtual void run_rows(const Run&, int64_t, int64_t) const {}
+  virtual int64_t rows_needed(int, int64_t) const { return -1; }
+
   size_t shared_bytes = 0;             // scratch of one image, for all threads together
   size_t thread_bytes = 0;             // scratch of each thread
   size_t packed_bytes = 0;             // weights as decoded for the kernels

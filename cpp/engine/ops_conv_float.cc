@@ -1,4 +1,5 @@
 // conv in floats without bits: one of the convolution algorithms, in one pass on padded planes.
+#include <algorithm>
 #include <memory>
 
 #include "engine/ops_conv.h"
@@ -26,7 +27,25 @@ class AlgorithmStep : public Step {
     }
   }
 
+  bool bands() const override { return algorithm->bands(); }
+
+  void run_rows(const Run& run, int64_t first, int64_t last) const override {
+    const conv::Call call{run.planes(x), run.planes(output),
+                          residual >= 0 ? run.planes(residual) : nullptr, 1, run.shared()};
+    algorithm->run_rows(call, first, last, run.scratch());
+  }
+
+  int64_t rows_needed(int input, int64_t rows) const override {
+    const int64_t below = (rows - 1) * window.stride_h + (window.kernel_h - 1) * window.dilation_h -
+                          window.pad_top + 1;
+    int64_t needed = -1;
+    if (input == residual) needed = rows;
+    if (input == x) needed = std::max({needed, below, int64_t{0}});
+    return needed;
+  }
+
   std::unique_ptr<conv::Algorithm> algorithm;
+  Window window;
   std::vector<uint32_t> mask;
   int x = -1, residual = -1, output = 0;
 };
@@ -92,6 +111,7 @@ StepPtr build_float_conv(const LayerReader& reader, const KernelChoice& choice,
                  "the padded image must have fewer than 2^31 elements",
                  concat(in.text(), " with its pads"));
   problem.window = window;
+  step->window = window;
   problem.groups = reader.integer("groups", 1, in.channels, 1);
   reader.require(in.channels % problem.groups == 0 && out.channels % problem.groups == 0,
                  "groups must divide both channel counts", std::to_string(problem.groups));

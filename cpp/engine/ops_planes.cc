@@ -58,8 +58,30 @@ class ChannelStep : public Step {
 
 class MapStep final : public ChannelStep {
  public:
+  bool bands() const override { return true; }
+
+  void run_rows(const Run& run, int64_t first, int64_t last) const override {
+    MapPlanesF32Args args = arguments(run, 0, 0, output.planes.channels);
+    // From a whole word of the mask on: some pixels of the row before are made again.
+    const int64_t begin = first * output.planes.row / 32 * 32;
+    args.a += begin;
+    if (args.b != nullptr) args.b += begin;
+    args.output += begin;
+    if (args.mask != nullptr) args.mask += begin / 32;
+    args.pixels = last * output.planes.row - begin;
+    map(args);
+  }
+
+  int64_t rows_needed(int input, int64_t rows) const override {
+    return input == a.id || input == b.id ? rows : -1;
+  }
+
   void run_channels(const Run& run, int64_t image, int64_t first, int64_t count,
                     uint8_t*) const override {
+    map(arguments(run, image, first, count));
+  }
+
+  MapPlanesF32Args arguments(const Run& run, int64_t image, int64_t first, int64_t count) const {
     MapPlanesF32Args args{};
     args.a = a.at(run, image, first);
     args.a_plane = a.planes.plane;
@@ -77,7 +99,7 @@ class MapStep final : public ChannelStep {
     args.pixels = output.planes.pixels();
     args.output = output.at(run, image, first);
     args.output_plane = output.planes.plane;
-    map(args);
+    return args;
   }
 
   Kernel<MapPlanesF32> map;
@@ -91,6 +113,24 @@ class MapStep final : public ChannelStep {
 
 class PoolStep final : public ChannelStep {
  public:
+  bool bands() const override { return output.as_planes; }
+
+  void run_rows(const Run& run, int64_t first, int64_t last) const override {
+    // The same windows, seen from the first row on.
+    Window shifted = window;
+    shifted.pad_top -= first * window.stride_h;
+    Planes rows = output.planes;
+    rows.height = last - first;
+    pool({x.at(run, 0, 0), x.planes, shifted, average, count_include_pad, output.planes.channels,
+          output.at(run, 0, 0) + first * output.planes.row, rows,
+          reinterpret_cast<float*>(run.scratch())});
+  }
+
+  int64_t rows_needed(int input, int64_t rows) const override {
+    const int64_t below = (rows - 1) * window.stride_h + window.kernel_h - window.pad_top;
+    return input == x.id ? std::max<int64_t>(below, 0) : -1;
+  }
+
   void run_channels(const Run& run, int64_t image, int64_t first, int64_t count,
                     uint8_t* scratch) const override {
     pool({x.at(run, image, first), x.planes, window, average, count_include_pad, count,
@@ -114,6 +154,10 @@ class ConcatStep final : public Step {
                   run.images(), input.planes.channels);
     }
   }
+  // Where nothing is copied, a row is there when its parts are.
+  bool bands() const override { return copies.empty(); }
+  int64_t rows_needed(int, int64_t rows) const override { return rows; }
+
   std::vector<std::pair<Map, int64_t>> copies;  // and the channel where each begins
   Map output;
 };

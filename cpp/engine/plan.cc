@@ -25,8 +25,16 @@ struct Block {
 
 class Planner {
  public:
-  Planner(const Program& program, const Schedule& schedule) : program_(program) {
+  Planner(const Program& program, const Schedule& schedule, const std::vector<BandGroup>& groups)
+      : program_(program) {
     plan_.lives = find_lives(program, schedule);
+    // All layers of a group go on until the last one is through.
+    for (const BandGroup& group : groups) {
+      for (Life& life : plan_.lives) {
+        if (life.begin > group.first && life.begin < group.last) life.begin = group.first;
+        if (life.end >= group.first && life.end < group.last) life.end = group.last - 1;
+      }
+    }
     plan_.places.resize(program.values.size());
     compact_.assign(program.values.size(), -1);
     planes_.assign(program.values.size(), -1);
@@ -136,8 +144,9 @@ class Planner {
 
 }  // namespace
 
-MemoryPlan plan_memory(const Program& program, const Schedule& schedule) {
-  return Planner(program, schedule).run();
+MemoryPlan plan_memory(const Program& program, const Schedule& schedule,
+                       const std::vector<BandGroup>& groups) {
+  return Planner(program, schedule, groups).run();
 }
 
 }  // namespace niwaki

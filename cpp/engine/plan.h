@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <vector>
 
+#include "engine/bands.h"
 #include "engine/program.h"
 #include "engine/schedule.h"
 
@@ -25,7 +26,9 @@ struct MemoryPlan {
 // Kernels may read this far behind a compact value (kPixelBlock float pixels).
 inline constexpr size_t kValueSlack = 128;
 
+// `groups`: layers whose values all live as long as the group runs (bands.h).
 // Throws Error (kFormat) where the images at once would need more than 16 GiB.
-MemoryPlan plan_memory(const Program& program, const Schedule& schedule);
+MemoryPlan plan_memory(const Program& program, const Schedule& schedule,
+                       const std::vector<BandGroup>& groups = {});
 
 }  // namespace niwaki

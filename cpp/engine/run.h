@@ -27,7 +27,7 @@ class Run {
   // Which of several images the other steps run: value() points at it.
   Run image(int64_t index) const {
     Run one = *this;
-    one.image_ = index;
+    one.image_ = image_ + index;
     one.images_ = 1;
     return one;
   }
@@ -44,6 +44,9 @@ class Run {
     return reinterpret_cast<float*>(views_[id].planes +
                                     views_[id].planes_stride * static_cast<size_t>(image_));
   }
+
+  // The first thread's scratch.
+  uint8_t* scratch() const { return scratch_[0]; }
 
   // Scratch of this image, Step::shared_bytes long.
   uint8_t* shared() const { return shared_; }

@@ -19,7 +19,7 @@ from niwaki.runtime import nwk
 from niwaki.runtime._check_header import check_header
 from niwaki.runtime._inputs import check_inputs
 from niwaki.runtime._tune import TUNE_MS, choices_text, keep, remembered
-from niwaki.runtime.info import KernelInfo, LayerInfo
+from niwaki.runtime.info import BandGroup, KernelInfo, LayerInfo
 from niwaki.runtime.program import TENSOR_DTYPES, Program
 
 if TYPE_CHECKING:
@@ -52,6 +52,8 @@ class Engine:
         activations: Layer name -> share of its inputs that aren't zero, as `activation_densities`
             measures it: where few are left, an activation-sparse algorithm may win. Layers that
             aren't named are taken as dense.
+        bands: Run layers band by band through the cache where the model of bytes says that it pays
+            (one thread only). Off, because it gains little (docs/design/bands.md).
         pin: Bind each thread of the engine's own to one CPU; the caller's is left alone.
         on_tune: Called with a layer's name before it is measured, e.g. to show progress.
 
@@ -76,6 +78,7 @@ class Engine:
         choices: Mapping[str, Any] | None = None,
         activations: Mapping[str, float] | None = None,
         pin: bool = False,
+        bands: bool = False,
         on_tune: Callable[[str], object] | None = None,
     ) -> None:
         if not _is_whole(threads) or not 1 <= threads <= 1024:
@@ -90,6 +93,7 @@ class Engine:
             "pin": pin,
             "tune_ms": TUNE_MS if tune else 0.0,
             "on_tune": on_tune,
+            "bands": bands,
         }
         if isinstance(model, Program):
             self.program = model
@@ -128,6 +132,11 @@ class Engine:
     def isa(self) -> str:
         """The instruction set chosen, e.g. `x86_avx2`."""
         return self._core.isa
+
+    @property
+    def band_groups(self) -> list[BandGroup]:
+        """The layers that one thread runs band by band; none unless asked for with `bands`."""
+        return [BandGroup(*group) for group in self._core.band_groups]
 
     @property
     def memory_bytes(self) -> int:

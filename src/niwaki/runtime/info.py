@@ -57,3 +57,20 @@ class LayerInfo:
     """The algorithm's setting, e.g. `tile=8 block=64`; "" for its own default."""
     conversions: tuple[str, ...] = ()
     """Copies between padded and compact form that the layer's values need."""
+
+
+@dataclass(frozen=True)
+class BandGroup:
+    """Layers that run band by band through the cache; bytes are the model's, of one image."""
+
+    first: int
+    last: int
+    """Behind the last layer."""
+    rows: int
+    """That the first layer makes in one band."""
+    unfused: float
+    """Bytes written and read layer by layer."""
+    fused: float
+    """Bytes written and read in bands."""
+    background: float
+    """Bytes of intermediate maps that are written back besides."""
