@@ -17,7 +17,10 @@ from _readme_speed import speed_table
 ROOT = Path(__file__).parent.parent
 RESULTS = Path(__file__).parent / "results"
 PICTURE = ROOT / "docs" / "pictures" / "results.svg"
-BLOCK = re.compile("(<!-- (speed|results): written by benchmarks/readme.py -->\n).*?(\n<!-- end of)", re.DOTALL)
+BLOCK = re.compile(
+    r"(<!-- (speed|results): written by benchmarks/readme.py -->\n).*?(\n<!-- end of \2 -->)",
+    re.DOTALL,
+)
 """The README's two tables, each between its comments."""
 CASES = {
     "digits": "digits, small CNN",
