@@ -49,9 +49,10 @@ def speed_table(results: Path) -> str:
                 + f" | {gain} |"
             )
     machine = found["machine"]
+    where = f"{machine['cpu']}, {machine['isas'][0]}"
     lines += [
         "",
-        f"One image of 224x224, one thread, {machine['cpu']}, {machine['isas'][0]}; medians, engines "
+        f"One image of 224x224, one thread, {where}; medians, engines "
         "in turn in one run. Random weights, pruned by magnitude, the stem and depthwise layers "
         "dense: speed without a claim about accuracy. Quartiles, threads, batches, memory and "
         "versions: [benchmarks/results/models.md](benchmarks/results/models.md).",
