@@ -145,10 +145,12 @@ std::unique_ptr<Algorithm> build(const Problem& problem, const Tuning& tuning) {
   if (tuned(tuning.empty() ? best : tuning, "pack", 0) != 0) pack = pack_of(problem, phases, plan);
   Units<SparseTap> units(static_cast<size_t>(problem.output.channels));
   const EntryLists& lists = *problem.weights;
+  const TapPlaces places(problem, phases);
   for (int64_t o = 0; o < problem.output.channels; ++o) {
+    units[o].reserve(static_cast<size_t>(lists.starts[o + 1] - lists.starts[o]));
     for (int32_t e = lists.starts[o]; e < lists.starts[o + 1]; ++e) {
       const Entry& entry = lists.entries[e];
-      const TapPlace place = place_of(problem, phases, o, entry.position);
+      const TapPlace place = places(o, entry.position);
       const int64_t tap = place.offset - place.channel * phases.channel();
       const int64_t offset = pack.active() ? pack.offset(place.channel, tap) : place.offset;
       units[o].push_back({place.order, place.channel, {static_cast<int32_t>(offset), entry.value}});

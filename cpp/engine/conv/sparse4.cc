@@ -20,8 +20,9 @@ using kernels::SparseTap4;
 
 constexpr double kLeastFill = 0.75;
 
-// Positions of each block of four outputs, each once.
-int64_t count_blocks(const EntryLists& lists) {
+// Positions of each block of four outputs, each once. Stops where there must be more than `most`,
+// and returns more then: unstructured weights are known after a tenth of them.
+int64_t count_blocks(const EntryLists& lists, int64_t most = INT64_MAX) {
   int64_t blocks = 0;
   const auto outputs = static_cast<int64_t>(lists.starts.size()) - 1;
   std::vector<int32_t> positions;
@@ -33,6 +34,8 @@ int64_t count_blocks(const EntryLists& lists) {
     }
     std::sort(positions.begin(), positions.end());
     blocks += std::unique(positions.begin(), positions.end()) - positions.begin();
+    const int64_t left = lists.starts[outputs] - lists.starts[last];
+    if (blocks + left / 4 > most) return blocks + left / 4;
   }
   return blocks;
 }
@@ -41,8 +44,8 @@ bool applies(const Problem& problem) {
   if (problem.isa == kernels::Isa::reference) return false;
   if (problem.groups > 1 && problem.outputs_per_group() % 4 != 0) return false;
   const auto entries = static_cast<double>(problem.weights->entries.size());
-  const auto slots = static_cast<double>(4 * count_blocks(*problem.weights));
-  return entries > 0 && entries >= kLeastFill * slots && fits_offsets(problem);
+  const auto most = static_cast<int64_t>(entries / (4 * kLeastFill));
+  return entries > 0 && count_blocks(*problem.weights, most) <= most && fits_offsets(problem);
 }
 
 std::vector<Tuning> tunings(const Problem& problem) {
@@ -79,6 +82,7 @@ std::unique_ptr<Algorithm> build(const Problem& problem, const Tuning& tuning) {
   Phases phases(problem);
   const EntryLists& lists = *problem.weights;
   const int64_t outputs = problem.output.channels;
+  const TapPlaces places(problem, phases);
   Units<SparseTap4> units(static_cast<size_t>((outputs + 3) / 4));
   for (int64_t first = 0; first < outputs; first += 4) {
     std::map<int32_t, SparseTap4> blocks;  // by position
@@ -89,7 +93,7 @@ std::unique_ptr<Algorithm> build(const Problem& problem, const Tuning& tuning) {
     }
     auto& unit = units[static_cast<size_t>(first / 4)];
     for (auto& [position, tap] : blocks) {
-      const TapPlace place = place_of(problem, phases, first, position);
+      const TapPlace place = places(first, position);
       tap.offset = static_cast<int32_t>(place.offset);
       unit.push_back({place.order, place.channel, tap});
     }

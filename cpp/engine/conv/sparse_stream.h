@@ -67,8 +67,10 @@ template <class Tap>
 Stream<Tap> make_stream(Units<Tap> units, int64_t channels, int64_t block, int64_t parts) {
   Stream<Tap> stream;
   for (auto& unit : units) {
-    std::sort(unit.begin(), unit.end(),
-              [](const auto& a, const auto& b) { return a.order < b.order; });
+    const auto by_order = [](const auto& a, const auto& b) { return a.order < b.order; };
+    if (!std::is_sorted(unit.begin(), unit.end(), by_order)) {
+      std::sort(unit.begin(), unit.end(), by_order);
+    }
   }
   struct Cut {
     size_t unit, first, last;
@@ -111,6 +113,27 @@ Stream<Tap> make_stream(Units<Tap> units, int64_t channels, int64_t block, int64
 struct TapPlace {
   int64_t channel, order, offset;
 };
-TapPlace place_of(const Problem& problem, const Phases& phases, int64_t output, int32_t position);
+
+// The places of all taps of a convolution, worked out once: a file's weights are many.
+class TapPlaces {
+ public:
+  TapPlaces(const Problem& problem, const Phases& phases);
+
+  TapPlace operator()(int64_t output, int32_t position) const {
+    TapPlace place = first_[static_cast<size_t>(position)];
+    if (outputs_per_group_ > 0) {
+      const int64_t channels = output / outputs_per_group_ * inputs_per_group_;
+      place.channel += channels;
+      place.order += channels * taps_;
+      place.offset += channels * plane_;
+    }
+    return place;
+  }
+
+ private:
+  std::vector<TapPlace> first_;    // of the first group, by position
+  int64_t outputs_per_group_ = 0;  // 0: one group
+  int64_t inputs_per_group_, taps_, plane_;
+};
 
 }  // namespace niwaki::conv
