@@ -39,9 +39,10 @@ def check_batch_is_no_number(model: ir.Model, other: ir.Model) -> None:
     """
     for node in _running(model):
         for index, value in enumerate(node.inputs):
-            if value is None or value.name not in other.graph.initializers:
+            name = "" if value is None else value.name or ""
+            if name not in other.graph.initializers:
                 continue
-            mine, theirs = constant(value), constant(other.graph.initializers[value.name])
+            mine, theirs = constant(value), constant(other.graph.initializers[name])
             if mine is None or theirs is None or not _differ(mine, theirs):
                 continue
             if (node.op_type, index) in _SHAPES or _cuts_the_batch(node, index, mine, theirs):
@@ -50,7 +51,7 @@ def check_batch_is_no_number(model: ir.Model, other: ir.Model) -> None:
                 "layers",
                 f"{node.op_type} (node {node.name!r}) needs operands that don't depend on the "
                 "batch's size",
-                got=repr(value.name),
+                got=repr(name),
                 fix="Export the network with a fixed batch",
             )
 
