@@ -28,6 +28,7 @@ def _compile(path, target, threads):
 
     started = time.perf_counter()
     engine = Engine(path, threads=threads, tune=True)
+    engine.remember_choices()  # as `niwaki compile` does: the file's size holds them
     nwk.write(target, engine.program)
     return time.perf_counter() - started
 

@@ -90,6 +90,11 @@ ThreadPool::~ThreadPool() {
 
 void ThreadPool::drain(uint32_t job, int thread) {
   uint64_t ticket = ticket_.load();
+  // Of two threads one goes from the front and one from the back: layer after layer each then works
+  // on the same end of the maps, which is in its own cache. Each drains a job once, and both take
+  // as many tickets as there are tasks, so they never meet.
+  const bool both_ends = workers_.size() == 1;
+  int64_t mine = 0;
   while (true) {
     // Read before the ticket is taken: taking it proves that they are this job's.
     const Function call = call_.load();
@@ -97,7 +102,8 @@ void ThreadPool::drain(uint32_t job, int thread) {
     const int64_t tasks = tasks_.load();
     if (job_of(ticket) != job || task_of(ticket) >= tasks) return;
     if (!ticket_.compare_exchange_weak(ticket, ticket + 1)) continue;
-    call(object, task_of(ticket), thread);
+    const int64_t index = both_ends ? mine++ : task_of(ticket);
+    call(object, both_ends && thread != 0 ? tasks - 1 - index : index, thread);
     if (done_.fetch_add(1) + 1 == tasks && caller_sleeps_.load()) {
       std::lock_guard lock(mutex_);
       finished_.notify_all();

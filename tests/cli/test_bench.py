@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 
+import onnx.parser
 import pytest
 
 
@@ -87,3 +88,16 @@ def test_a_profile_as_table_page_and_json(niwaki, small_two_layers, tmp_path):
     assert sum(each["share"] for each in found["layers"]) == pytest.approx(1)
     for each in found["layers"]:
         assert (each["roof"] == "") == (each["roof_share"] is None)
+
+
+@pytest.mark.parametrize("more", [(), ("--profile",), ("--sparsity", "0.5")])
+def test_networks_of_two_inputs_are_refused_before_any_work(refused, tmp_path, more):
+    text = """
+    <ir_version: 8, opset_import: ["" : 18]>
+    two (float[N, 3, 4, 4] x, float[N, 3, 4, 4] z) => (float[N, 2, 4, 4] y)
+    <float[2, 3, 1, 1] w = {1, 2, 3, 4, 5, 6}> { a = Add(x, z) y = Conv(a, w) }
+    """
+    onnx.save(onnx.parser.parse_model(text), tmp_path / "two.onnx")
+    assert "the network must have one input, got 2" in refused(
+        "bench", tmp_path / "two.onnx", *more
+    )

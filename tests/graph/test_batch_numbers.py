@@ -16,6 +16,8 @@ NUMBERS = {
     " y = Mul(x, p) }",
     "batch": "{ s = Shape<start=0, end=1>(x) f = Cast<to=1>(s) y = Mul(x, f) }",
     "size": "{ s = Size(x) f = Cast<to=1>(s) y = Div(x, f) }",
+    "batch, at most 16": "<float[1] most = {16.0}> { s = Shape<start=0, end=1>(x)"
+    " f = Cast<to=1>(s) m = Min(f, most) y = Add(x, m) }",
     "channels up to the batch": "<int64[1] zero = {0}, int64[1] one = {1}>"
     " { s = Shape<start=0, end=1>(x) y = Slice(x, zero, s, one) }",
 }

@@ -58,7 +58,8 @@ def tree(tmp_path: Path) -> Path:
 @pytest.fixture
 def run(tree: Path) -> Run:
     # -S and an explicit path: an editable install of niwaki would take precedence over the copy.
-    packages = [sysconfig.get_path("purelib"), sysconfig.get_path("platlib")]
+    # All folders of packages: an environment may stand on another one.
+    packages = [path for path in sys.path if Path(path).name in ("site-packages", "dist-packages")]
     environment = {
         **os.environ,
         "PATH": os.pathsep.join([sysconfig.get_path("scripts"), os.environ["PATH"]]),

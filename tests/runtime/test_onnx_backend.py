@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from onnx import TensorProto, helper
+from onnx import TensorProto, helper, numpy_helper
 
 from niwaki.errors import InputError, UnsupportedOpError
 from niwaki.runtime._onnx_claims import CLAIMS, as_markdown
@@ -105,6 +105,32 @@ def test_constants_are_bound_when_the_model_runs():
     assert not NiwakiBackend.supports_device("CUDA:0")
     with pytest.raises(UnsupportedOpError, match="must be CPU"):
         NiwakiBackend.prepare(model, "CUDA")
+
+
+@pytest.mark.parametrize("batch", [1, 2])
+@pytest.mark.parametrize(("axis", "rank"), [(1, 2), (1, 4), (-1, 4), (2, 5)])
+def test_a_concatenation_may_have_constant_parts(batch, axis, rank):
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(batch, 3, 4, 5, 2)[:rank]).astype(np.float32)
+    parts = {}
+    for index, length in enumerate((1, 2, 1)):
+        shape = list(x.shape)
+        shape[axis] = length
+        parts[f"c{index}"] = rng.normal(size=shape).astype(np.float32)  # differs between images
+    feeds = {"x": x, **parts}
+    for order in (["c0", "x"], ["x", "c1"], ["c0", "c1", "x", "c2", "c0", "x"]):
+        wanted = np.concatenate([feeds[name] for name in order], axis)
+        graph = helper.make_graph(
+            [helper.make_node("Concat", order, ["y"], name="it", axis=axis)],
+            "one",
+            [helper.make_tensor_value_info("x", TensorProto.FLOAT, x.shape)],
+            [helper.make_tensor_value_info("y", TensorProto.FLOAT, wanted.shape)],
+            [numpy_helper.from_array(parts[name], name) for name in set(order) - {"x"}],
+        )
+        imports = [helper.make_opsetid("", 18)]
+        model = helper.make_model(graph, opset_imports=imports, ir_version=8)
+        (y,) = NiwakiBackend.prepare(model).run([x])
+        np.testing.assert_array_equal(y, wanted)
 
 
 def test_an_axis_that_looks_like_a_batch_is_any_axis():

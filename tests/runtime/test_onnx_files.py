@@ -117,3 +117,18 @@ def test_pruned_exports_run_in_onnx_runtime_too(name, size, tmp_path):
     scale = np.abs(wanted).max()
     assert scale > 0
     np.testing.assert_allclose(got / scale, wanted / scale, atol=1e-4)
+
+
+def test_a_token_that_is_repeated_for_each_image(tmp_path):
+    """A class token in front of what changes, as exporters write it: Expand to the open batch."""
+    net = Net(17)
+    token = net.random(1, 1, SIZE, SIZE)
+    count = net.op("Shape", "x", start=0, end=1)
+    shape = net.op("Concat", count, net.ints(1, SIZE, SIZE), axis=0)
+    joined = net.op("Concat", net.op("Expand", token, shape), "x", axis=1, channels=4)
+    model = net.model(net.classify(net.op("Relu", joined)))
+    onnx.save(model, tmp_path / "net.onnx")
+    x = np.random.default_rng(1).normal(size=(3, 3, SIZE, SIZE)).astype(np.float32)
+    np.testing.assert_allclose(
+        Engine(tmp_path / "net.onnx")(x), run_ort(model, x), rtol=1e-4, atol=1e-5
+    )

@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 import numpy as np
+import onnx
 import onnx.parser
 import pytest
 
@@ -98,3 +99,21 @@ def test_targets_load_neither_torch_nor_onnx():
     command = [sys.executable, "-c", script]
     found = subprocess.run(command, capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "[]"
+
+
+def test_a_fixed_batch_is_opened_for_onnxruntime(path):
+    model = onnx.load(path)
+    for value in (model.graph.input[0], model.graph.output[0]):
+        value.type.tensor_type.shape.dim[0].dim_value = 4
+    onnx.save(model, path)
+    for images in (1, 4, 5):
+        (y,) = targets.onnxruntime_runner(path, np.repeat(X, images, 0)).call()
+        assert y.tolist() == [[5, 6]] * images
+
+
+def test_what_onnxruntime_cannot_run_is_an_input_error(path):
+    with pytest.raises(InputError, match="ONNX Runtime must be able to run the file"):
+        targets.onnxruntime_runner(path, np.zeros((1, 4), np.float32))
+    path.write_bytes(b"no model")
+    with pytest.raises(InputError, match="ONNX Runtime must be able to run the file"):
+        targets.onnxruntime_runner(path, X)

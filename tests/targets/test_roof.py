@@ -31,6 +31,8 @@ def test_each_kind_of_kernel_has_its_rate():
     assert bound(layer(), 1000, ROOFS, 1) == ("fma", pytest.approx(1.0))
     assert bound(layer(algorithm="sparse"), 1000, ROOFS, 1) == ("load", pytest.approx(2.0))
     assert bound(layer(algorithm="sparse4"), 1000, ROOFS, 2) == ("fma", pytest.approx(0.5))
+    assert bound(layer(algorithm="winograd"), 1000, ROOFS, 1) == ("fma", pytest.approx(0.25))
+    assert bound(layer(algorithm="winograd2"), 1000, ROOFS, 1) == ("fma", pytest.approx(4 / 9))
     one_tap = bound(layer(algorithm="sparse"), 1000, ROOFS, 1, one_tap=True)
     assert one_tap == ("load_aligned", pytest.approx(1.25))
 

@@ -40,6 +40,14 @@ def test_time_runs_out_but_five_rounds_are_kept():
     assert interleave([slow], runs=50, warm_up=0, seconds=2, clock=clock)["slow"].runs == 5
     assert interleave([slow], runs=50, warm_up=0, seconds=8, clock=clock)["slow"].runs == 9
     assert interleave([slow], runs=3, warm_up=0, seconds=2, clock=clock)["slow"].runs == 3
+    assert interleave([slow], runs=50, warm_up=0, seconds=0, clock=clock)["slow"].runs == 5
+
+
+def test_two_runners_of_one_name_are_refused():
+    clock = Clock()
+    runners = [clock.runner("a", 1, []), clock.runner("a", 2, [])]
+    with pytest.raises(ValueDomainError, match="different names, got a, a"):
+        interleave(runners, clock=clock)
 
 
 def test_spread_is_the_middle_half():

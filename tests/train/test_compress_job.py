@@ -114,8 +114,8 @@ def make(num_classes=10):
 @pytest.mark.parametrize(
     ("op", "form", "named"),
     [
-        ("Upsample(scale_factor=2)", "float", r"Resize \(node '1'\)"),
-        ("Upsample(scale_factor=2)", "integer", r"Resize \(node '1'\)"),
+        ("MaxPool2d(2, dilation=2)", "float", r"MaxPool \(node '1'\)"),
+        ("MaxPool2d(2, dilation=2)", "integer", r"MaxPool \(node '1'\)"),
         ("SiLU()", "integer", r"conv \(node '0'\) must have an integer form.* silu"),
     ],
 )

@@ -107,7 +107,7 @@ class Depthwise final : public Algorithm {
 bool applies(const Problem& problem) {
   const Window& window = problem.window;
   return problem.isa != Isa::reference && problem.inputs_per_group() == 1 && window.stride_w <= 2 &&
-         (window.kernel_w - 1) * window.dilation_w <= kMostReach;
+         (window.kernel_w - 1) * window.dilation_w <= kMostReach && pads_are_modest(problem);
 }
 
 std::unique_ptr<Algorithm> build(const Problem& problem, const Tuning&) {

@@ -162,7 +162,8 @@ class Direct final : public Algorithm {
 
 // Narrow groups would fill a fraction of the lanes, and of the packed weights.
 bool applies(const Problem& problem) {
-  return problem.isa != Isa::reference && (problem.groups == 1 || problem.outputs_per_group() >= 4);
+  return problem.isa != Isa::reference &&
+         (problem.groups == 1 || problem.outputs_per_group() >= 4) && pads_are_modest(problem);
 }
 
 std::unique_ptr<Algorithm> build(const Problem& problem, const Tuning& tuning) {

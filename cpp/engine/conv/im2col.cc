@@ -144,7 +144,8 @@ class Im2col final : public Algorithm {
 };
 
 bool applies(const Problem& problem) {
-  return problem.isa != Isa::reference && (problem.groups == 1 || problem.outputs_per_group() >= 4);
+  return problem.isa != Isa::reference &&
+         (problem.groups == 1 || problem.outputs_per_group() >= 4) && pads_are_modest(problem);
 }
 
 std::unique_ptr<Algorithm> build(const Problem& problem, const Tuning&) {

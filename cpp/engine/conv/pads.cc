@@ -6,6 +6,8 @@ namespace niwaki::conv {
 
 using namespace kernels;
 
+constexpr int64_t kModestElements = int64_t{1} << 18;  // of an image, beside four times the input
+
 PaddedInput::PaddedInput(const Problem& problem)
     : input_(problem.input), planes_(problem.input), max_images_(problem.max_images) {
   const Window& window = problem.window;
@@ -37,6 +39,12 @@ void PaddedInput::fill(const Call& call, int64_t n) const {
   copy_planes(input_, call.input + n * input_.image, planes_, origin, 1);
   // All images' gaps at once: what lies before one image's origin is another one's last row.
   if (n == 0) clear_pad_rows(planes_, call.images, origin);
+}
+
+bool pads_are_modest(const Problem& problem) {
+  const PaddedInput padded(problem);
+  const int64_t input = problem.input.channels * problem.input.height * problem.input.width;
+  return padded.in_place() || padded.planes().image <= 4 * input + kModestElements;
 }
 
 }  // namespace niwaki::conv

@@ -36,4 +36,9 @@ class PaddedInput {
   int64_t before_ = 0;  // elements before the origin
 };
 
+// Whether copying the input with its pads would take little memory beside the input itself. Windows
+// that reach far beyond a small map would make gigabytes of zeros, of which hardly any are read:
+// the algorithms that copy leave those to the ones that gather what their taps read.
+bool pads_are_modest(const Problem& problem);
+
 }  // namespace niwaki::conv

@@ -1,6 +1,6 @@
 #include "engine/conv/sparse_conv.h"
 
-#include <cmath>
+#include <algorithm>
 
 namespace niwaki::conv {
 
@@ -8,16 +8,23 @@ void cut_tasks(const Problem& problem, double milliseconds, SparsePlan& plan) {
   plan.ranges = plan.parts = 1;
   if (problem.threads <= 1) return;
   constexpr double kTaskMilliseconds = 0.01;
-  const auto threads = static_cast<double>(problem.threads);
+  constexpr int64_t kMostRanges = 8;  // for each thread
+  const int64_t threads = problem.threads;
   const auto wanted =
-      static_cast<int64_t>(std::clamp(milliseconds / kTaskMilliseconds, threads, 4 * threads));
+      std::clamp(static_cast<int64_t>(milliseconds / kTaskMilliseconds), threads, 4 * threads);
+  const int64_t lines = std::max<int64_t>((problem.output.pixels() + 15) / 16, 1);
+  const int64_t parts = std::max<int64_t>(problem.output.channels / 8, 1);
   const int64_t tiles = (vectors_of(problem) + plan.tile - 1) / plan.tile;
-  // Tasks of different pixels share no activations; those of different outputs read them twice.
-  if (tiles >= wanted) {
-    plan.ranges = wanted;
-  } else {
-    plan.parts = std::clamp<int64_t>(wanted, 1, std::max<int64_t>(problem.output.channels / 8, 1));
-  }
+  // A range is some whole tiles, as others would leave a small one each, or two vectors at least;
+  // every thread gets as many. Ranges share no activations, which parts of the outputs all read:
+  // parts only where ranges are too few.
+  const int64_t group = (tiles + kMostRanges * threads - 1) / (kMostRanges * threads);
+  const int64_t ranges = (tiles + group - 1) / group;
+  plan.ranges = std::min((ranges + threads - 1) / threads * threads,
+                         std::max(lines / 2, std::min(tiles, lines)));
+  int64_t wanted_parts = (wanted + plan.ranges - 1) / plan.ranges;
+  if (plan.ranges % threads != 0) wanted_parts = (wanted_parts + threads - 1) / threads * threads;
+  plan.parts = std::min(wanted_parts, parts);
 }
 
 int64_t lanes_of(kernels::Isa isa) {

@@ -19,7 +19,8 @@ struct SparsePlan {
   int64_t parts = 1;   // ... times parts of the outputs
 };
 
-// Cuts the work into tasks of some 10 us for the problem's threads; `milliseconds` is its estimate.
+// Cuts the work into tasks for the problem's threads, as many for each, of whole tiles and some 10
+// us where that can be; `milliseconds` is its estimate.
 void cut_tasks(const Problem& problem, double milliseconds, SparsePlan& plan);
 
 // Floats of a vector of that instruction set.

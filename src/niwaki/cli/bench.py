@@ -129,9 +129,11 @@ def bench_target(
         InputError, FormatError, UnsupportedOpError: The target can't be loaded.
     """
     from niwaki.targets import engine_runner, interleave, load_warning, machine_info, noise
+    from niwaki.targets._timing import check_one_input
 
     warning = load_warning(threads)
     engine = open_engine(target, threads=threads, input_shape=input_shape)
+    check_one_input(len(engine.input_shapes))
     x = noise(tuple(engine.input_shape), batch)
     runners = [engine_runner(engine, x, threads=threads)]
     left_out: list[str] = []
@@ -162,7 +164,7 @@ def bench_target(
 def _add_onnxruntime(
     target: Path, x: np.ndarray, threads: int, runners: list[Runner], left_out: list[str]
 ) -> None:
-    from niwaki.errors import ToolMissingError
+    from niwaki.errors import NiwakiError
     from niwaki.targets import onnxruntime_runner
 
     path = target / "model.onnx" if target.is_dir() else target
@@ -171,8 +173,8 @@ def _add_onnxruntime(
         return
     try:
         runners.append(onnxruntime_runner(path, x, threads=threads))
-    except ToolMissingError as error:
-        left_out.append(str(error))
+    except NiwakiError as error:  # not installed, or it doesn't take the file
+        left_out.append(f"onnxruntime: {error}")
 
 
 def _add_torch(

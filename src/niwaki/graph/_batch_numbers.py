@@ -39,8 +39,8 @@ def check_batch_is_no_number(model: ir.Model, other: ir.Model) -> None:
     """
     for node in _running(model):
         for index, value in enumerate(node.inputs):
-            name = None if value is None else value.name
-            if value is None or name is None or name not in other.graph.initializers:
+            name = "" if value is None else value.name or ""
+            if name not in other.graph.initializers:
                 continue
             mine, theirs = constant(value), constant(other.graph.initializers[name])
             if mine is None or theirs is None or not _differ(mine, theirs):
@@ -51,7 +51,7 @@ def check_batch_is_no_number(model: ir.Model, other: ir.Model) -> None:
                 "layers",
                 f"{node.op_type} (node {node.name!r}) needs operands that don't depend on the "
                 "batch's size",
-                got=repr(value.name),
+                got=repr(name),
                 fix="Export the network with a fixed batch",
             )
 

@@ -27,8 +27,11 @@ if TYPE_CHECKING:
 
 OPEN_BATCH = 7919
 """Stands for an open batch. A prime: no product of usual sizes equals it or a multiple of it."""
-OTHER_BATCH = 7907
-"""Another such prime: what differs between the two depends on the batch."""
+OTHER_BATCH = 2
+"""A batch unlike it: what differs between the two depends on the batch.
+
+Small and even, so that numbers differ that saturate (``min(batch, 16)``) or repeat.
+"""
 _LARGE = 1024
 """Initializers of more elements play no part in shapes."""
 _MAX_FOLDED = 1 << 22

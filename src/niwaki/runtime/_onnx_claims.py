@@ -56,7 +56,7 @@ CLAIMS: dict[str, Claim] = _table(
         "BatchNormalization", (2, 6), (1, 2, 3, 4), {"training_mode": (0,)}, note="at inference"
     ),
     Claim("Clip", constants=(1, 2)),
-    Claim("Concat", note="of values that aren't constant"),
+    Claim("Concat", note="constant parts too"),
     Claim("Conv", _LINE_OR_IMAGE, (1, 2), note="any group, stride, dilation, pads, auto_pad"),
     Claim("ConvTranspose", _LINE_OR_IMAGE, (1, 2)),
     Claim("DepthToSpace", _IMAGE),

@@ -213,7 +213,7 @@ def _check_node(
 ) -> None:
     claim = CLAIMS[node.op_type]
     first = node.input[0] if node.input else ""
-    if first in constants and node.op_type in ("Concat", "Conv", "ConvTranspose", "Gather"):
+    if first in constants and node.op_type in ("Conv", "ConvTranspose", "Gather"):
         raise _outside(node, "its first input not to be constant")
     if first in infos:
         rank = len(infos[first].type.tensor_type.shape.dim)

@@ -56,10 +56,11 @@ def openvino_runner(
             "INFERENCE_NUM_THREADS": threads,
             "NUM_STREAMS": 1,
             "PERFORMANCE_HINT": "LATENCY",
-            "INFERENCE_PRECISION_HINT": "f32",
         }
+        if form == "f32":  # 8 bits leave the rest to the plugin, as a user would
+            settings["INFERENCE_PRECISION_HINT"] = "f32"
         request: Any = core.compile_model(model, "CPU", settings).create_infer_request()
-        request.infer({0: x})
+        request.infer({0: x}, share_inputs=True, share_outputs=True)
     except NiwakiError:
         raise
     except Exception as error:  # its own tree of exceptions, one of them per plugin
@@ -67,7 +68,7 @@ def openvino_runner(
         raise InputError("bench", "OpenVINO must be able to run the file", got=reason) from error
 
     def call() -> object:
-        return request.infer({0: x})
+        return request.infer({0: x}, share_inputs=True, share_outputs=True)
 
     name = OPENVINO_INT8_RUNNER if form == "int8" else OPENVINO_RUNNER
     return Runner(name, call, threads, importlib.metadata.version("openvino"))

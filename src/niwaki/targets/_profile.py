@@ -18,7 +18,7 @@ import numpy as np
 from niwaki.targets._load import load_warning
 from niwaki.targets._machine import machine_info
 from niwaki.targets._roof import bound, rooflines
-from niwaki.targets._timing import interleave
+from niwaki.targets._timing import check_one_input, interleave
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -92,9 +92,13 @@ def profile(engine: Engine, *, file: str = "", runs: int = 30) -> Profile:
         engine: What to profile.
         file: What to call it.
         runs: Whole runs that are timed.
+
+    Raises:
+        InputError: The network has several inputs.
     """
     from niwaki.targets.cpu import ENGINE_RUNNER, engine_runner, noise
 
+    check_one_input(len(engine.input_shapes))
     warning = load_warning(engine.threads)
     x = noise(tuple(engine.input_shape))
     whole = interleave([engine_runner(engine, x, threads=engine.threads)], runs=runs)

@@ -25,6 +25,8 @@ L3_BYTES = 16 << 20
 """Up to here as lying in the third, which the layer before has just filled."""
 _ONE_LOAD_EACH = ("sparse", "cpo", "cps")
 """Algorithms that read an activation vector for each multiply-add; `sparse4` shares it by four."""
+_MULTIPLIED = {"winograd": 1 / 4, "winograd2": 4 / 9}
+"""Share of a direct convolution's multiply-adds that Winograd's tiles of 4x4 and 2x2 take."""
 
 
 def rooflines(isa: str = "auto") -> dict[str, float]:
@@ -57,6 +59,7 @@ def bound(
     measured = f"{rate}_gmacs" in roofs and f"{home}_gb" in roofs
     if not measured or info.binary_macs or info.output_dtype != "f32":
         return "", 0.0
-    compute_ms = info.macs / (roofs[f"{rate}_gmacs"] * threads * 1e6)
+    macs = info.macs * _MULTIPLIED.get(info.algorithm, 1.0)
+    compute_ms = macs / (roofs[f"{rate}_gmacs"] * threads * 1e6)
     move_ms = size / (roofs[f"{home}_gb"] * 1e6)
     return (rate, compute_ms) if compute_ms >= move_ms else (home, move_ms)

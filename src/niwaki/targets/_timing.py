@@ -6,12 +6,13 @@ runner that is timed in one block of its own does not.
 
 from __future__ import annotations
 
+import math
 import statistics
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from niwaki.errors import ValueDomainError
+from niwaki.errors import InputError, ValueDomainError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -87,12 +88,15 @@ def interleave(
         Runner name to timing, in the order given.
 
     Raises:
-        ValueDomainError: `runs` is below 1, or `warm_up` is below 0.
+        ValueDomainError: `runs` is below 1, `warm_up` is below 0, or two runners have one name.
     """
     if runs < 1 or warm_up < 0:
         raise ValueDomainError(
             "bench", "runs must be at least 1 and warm-up at least 0", got=f"{runs} and {warm_up}"
         )
+    names = [runner.name for runner in runners]
+    if len(set(names)) < len(names):
+        raise ValueDomainError("bench", "runners must have different names", got=", ".join(names))
     for _ in range(warm_up):
         for runner in runners:
             runner.call()
@@ -103,7 +107,9 @@ def interleave(
             before = clock()
             runner.call()
             samples[runner.name].append(clock() - before)
-        spent = 0.0 if seconds is None else (clock() - start) / (seconds * 1e9)
+        spent = 0.0
+        if seconds is not None:
+            spent = (clock() - start) / (seconds * 1e9) if seconds > 0 else math.inf
         if spent > 1 and round_ + 1 >= min(5, runs):
             break
         progress(min(1.0, max(spent, (round_ + 1) / runs)))
@@ -111,3 +117,18 @@ def interleave(
         runner.name: Timing.of(samples[runner.name], threads=runner.threads, version=runner.version)
         for runner in runners
     }
+
+
+def check_one_input(count: int) -> None:
+    """Refuse a network with several inputs, for which no input can be made up here.
+
+    Raises:
+        InputError: It has another number of inputs than one.
+    """
+    if count != 1:
+        raise InputError(
+            "bench",
+            "the network must have one input",
+            got=count,
+            fix="Time niwaki.Engine on inputs of your own with niwaki.targets.interleave",
+        )

@@ -18,7 +18,7 @@ from niwaki.targets._load import load_warning
 from niwaki.targets._machine import machine_info
 from niwaki.targets._openvino import openvino_runner
 from niwaki.targets._prune import prunable, prune
-from niwaki.targets._timing import Runner, Timing, interleave
+from niwaki.targets._timing import Runner, Timing, check_one_input, interleave
 from niwaki.targets._work import total, work
 
 if TYPE_CHECKING:
@@ -106,7 +106,8 @@ def study_zeros(
         progress: Called with what is being done and the share of the whole that is done, [0, 1].
 
     Raises:
-        InputError: The file is missing, is no ``.onnx``, or holds nothing that can be pruned.
+        InputError: The file is missing, is no ``.onnx``, holds nothing that can be pruned, or has
+            several inputs.
         UnsupportedOpError: The network holds an op that the engine doesn't run; names op and node.
         ValueDomainError: A level, `threads`, `batch` or `runs` is out of its range.
         RegistryError: The structure is unknown.
@@ -116,6 +117,7 @@ def study_zeros(
         raise ValueDomainError("bench", "batch must be at least 1", got=batch)
     progress("reading the network", 0.0)
     program = _compile(Path(path), input_shape)
+    check_one_input(len(program.header["inputs"]))
     prunable(program)  # before any work
     warning = load_warning(threads)
     source = program.values[program.header["inputs"][0]]["shape"]
@@ -183,7 +185,7 @@ def check_levels(levels: Sequence[float]) -> list[float]:
     """Return the levels in order, each once.
 
     Raises:
-        ValueDomainError: There are none, or one is outside [0, 1).
+        ValueDomainError: There are none, one is outside [0, 1), or two are all but the same.
     """
     if not levels or not all(0.0 <= level < 1.0 for level in levels):  # NaN fails too
         raise ValueDomainError(
@@ -192,7 +194,14 @@ def check_levels(levels: Sequence[float]) -> list[float]:
             got=", ".join(f"{level:g}" for level in levels) or "none",
             fix="Give e.g. --sparsity 0,0.8,0.9,0.95,0.98",
         )
-    return sorted(set(levels))
+    wanted = sorted(set(levels))
+    if len({_label(level) for level in wanted}) < len(wanted):
+        raise ValueDomainError(
+            "bench",
+            "sparsities must differ by more than 1e-9",
+            got=", ".join(repr(level) for level in wanted),
+        )
+    return wanted
 
 
 def break_even(levels: Sequence[Level], peer_ms: float) -> float | None:
@@ -240,7 +249,7 @@ def _prepare(
     """Return the tuned engine of one level, what it multiplies, and its file's size."""
     from niwaki.runtime import Engine, nwk
 
-    file = folder / f"{sparsity:g}.nwk"
+    file = folder / f"{sparsity!r}.nwk"
     nwk.write(file, pruned)
     engine = Engine(file, threads=threads, tune=True, on_tune=tuning)
     return engine, total(work(pruned)), file.stat().st_size
@@ -264,4 +273,4 @@ def _peers(path: Path, x: Any, threads: int, left_out: list[str]) -> list[Runner
 
 
 def _label(sparsity: float) -> str:
-    return f"niwaki {100 * sparsity:.6g} %"
+    return f"niwaki {100 * sparsity:.10g} %"

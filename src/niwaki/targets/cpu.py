@@ -57,7 +57,7 @@ def onnxruntime_runner(
 
     Raises:
         ToolMissingError: onnxruntime isn't installed.
-        InputError: The file is missing.
+        InputError: The file is missing, or ONNX Runtime can't run it on this input.
     """
     try:
         import onnxruntime
@@ -75,15 +75,42 @@ def onnxruntime_runner(
     options.log_severity_level = 3
     # Its threads otherwise spin for a while behind a run, in the way of whoever runs next.
     options.add_session_config_entry("session.force_spinning_stop", "1")
-    session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-    source: Any = session.get_inputs()[0]
-    batch = noise(tuple(source.shape[1:])) if x is None else x
-    feeds = {source.name: batch}
+
+    def load(model: str | bytes) -> Any:
+        return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+
+    try:
+        session = load(str(path))
+        source: Any = session.get_inputs()[0]
+        batch = noise(tuple(source.shape[1:])) if x is None else x
+        if isinstance(source.shape[0], int) and source.shape[0] != batch.shape[0]:
+            session = load(_with_open_batch(path))
+        feeds = {source.name: batch}
+        session.run(None, feeds)
+    except Exception as error:  # its exceptions have no class in common
+        reason = " ".join(str(error).split())[:200]
+        raise InputError(
+            "bench", "ONNX Runtime must be able to run the file", got=reason
+        ) from error
 
     def call() -> object:
         return session.run(None, feeds)
 
     return Runner(ORT_RUNNER, call, threads, onnxruntime.__version__)
+
+
+def _with_open_batch(path: str | Path) -> bytes:
+    """Return a file's network with the batch left open: torch.onnx fixes it unless told not to."""
+    import onnx
+
+    model = onnx.load(path)
+    weights = {tensor.name for tensor in model.graph.initializer}
+    for value in (*model.graph.input, *model.graph.output):
+        sizes = value.type.tensor_type.shape.dim
+        if value.name not in weights and len(sizes) > 0:
+            sizes[0].dim_param = "N"
+    del model.graph.value_info[:]
+    return model.SerializeToString()
 
 
 def callable_runner(

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import onnx_ir as ir
 
+from niwaki.errors import UnsupportedOpError
 from niwaki.graph._refusals import refusing
 from niwaki.graph.layers._values import Array, constant, data, is_identity, unsupported
 
@@ -21,8 +22,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 _READERS: dict[tuple[str, str], Any] = {}
+_TAKEN_IN = ("Cast", "Greater", "GreaterOrEqual", "Less", "LessOrEqual")
+"""Ops without a reader of their own, which the readers of bits take in."""
 _MODULES = (
     "_activations",
+    "_concat",
     "_elementwise",
     "_float_quantized",
     "_matrices",
@@ -119,17 +123,41 @@ class Matcher:
                 continue
             reader = _READERS.get((node.domain, node.op_type))
             if reader is None:
-                raise unsupported(
-                    node,
-                    "an engine layer of its kind; the engine lacks layers for "
-                    f"{', '.join(self._missing())}",
-                    fix="Replace the op in the network, or run the file in ONNX Runtime; "
-                    "docs/onnx-operators.md lists what the engine runs",
-                )
+                raise self._lacks(node)
             must = f"{node.op_type} (node {node.name!r}) must have what its op asks for"
-            with refusing("layers", must):
-                reader(self, node)
+            try:
+                with refusing("layers", must):
+                    reader(self, node)
+            except UnsupportedOpError as error:
+                # What a foreign op makes has no known shape, which its innocent readers notice.
+                foreign = self._foreign_above(node)
+                if foreign is None:
+                    raise
+                raise self._lacks(foreign) from error
         return self._drafts[::-1]
+
+    def _lacks(self, node: ir.Node) -> UnsupportedOpError:
+        return unsupported(
+            node,
+            "an engine layer of its kind; the engine lacks layers for "
+            f"{', '.join(self._missing())}",
+            fix="Replace the op in the network, or run the file in ONNX Runtime; "
+            "docs/onnx-operators.md lists what the engine runs",
+        )
+
+    def _foreign_above(self, node: ir.Node) -> ir.Node | None:
+        """Return a node that this one depends on and that nothing here could take in."""
+        seen: set[ir.Node] = set()
+        open_ = [value.producer() for value in node.inputs if value is not None]
+        while open_:
+            above = open_.pop()
+            if above is None or above in seen or constant(above.outputs[0]) is not None:
+                continue
+            seen.add(above)
+            if self._is_missing(above) and (above.domain or above.op_type not in _TAKEN_IN):
+                return above
+            open_ += [value.producer() for value in above.inputs if value is not None]
+        return None
 
     def emit(
         self,
@@ -266,11 +294,12 @@ class Matcher:
             {
                 f"{node.domain}::{node.op_type}" if node.domain else node.op_type
                 for node in self._nodes
-                if (node.domain, node.op_type) not in _READERS
-                and not is_identity(node)
-                and constant(node.outputs[0]) is None
+                if self._is_missing(node) and constant(node.outputs[0]) is None
             }
         )
+
+    def _is_missing(self, node: ir.Node) -> bool:
+        return (node.domain, node.op_type) not in _READERS and not is_identity(node)
 
     def _forward(self, node: ir.Node) -> None:
         """Let an identity vanish; what it read takes over its name if nothing else read that."""

@@ -31,20 +31,6 @@ def read_reshape(matcher: Matcher, node: ir.Node) -> None:
     matcher.emit("reshape", node, node.outputs[0], {"x": data(node)}, target)
 
 
-@reads("Concat")
-def read_concat(matcher: Matcher, node: ir.Node) -> None:
-    """Read a concatenation along any axis but the batch's."""
-    for value in node.inputs:
-        if constant(value) is not None:
-            raise unsupported(node, "inputs that aren't constant", got=repr(value and value.name))
-    axis = matcher.axis(attribute(node, "axis", 1), len(matcher.shape(node.outputs[0], node)), node)
-    parts = [data(node, i) for i in range(len(node.inputs))]
-    # What a split left empty adds nothing, and is no value of the engine's.
-    kept = [part for part in parts if matcher.shape(part, node)[axis] > 0]
-    inputs = {str(i): part for i, part in enumerate(kept)}
-    matcher.emit("concat", node, node.outputs[0], inputs, {"axis": axis})
-
-
 @reads("Slice")
 def read_slice(matcher: Matcher, node: ir.Node) -> None:
     """Read a slice with constant bounds behind the batch."""
@@ -110,13 +96,13 @@ def read_pad(matcher: Matcher, node: ir.Node) -> None:
         cut = matcher.extra(output, "cut", output, [
             n + min(heads[i], 0) + min(tails[i], 0) for i, n in enumerate(shape)
         ])  # fmt: skip
-        _emit_pad(matcher, node, cut, output, heads, tails, fill)
+        emit_pad(matcher, node, cut, output, heads, tails, fill)
         ranges = [
             range(-min(h, 0), n + min(t, 0)) for h, t, n in zip(heads, tails, shape, strict=True)
         ]
         emit_slice(matcher, node, x, cut, ranges, name=cut.name)
         return
-    _emit_pad(matcher, node, x, output, heads, tails, fill)
+    emit_pad(matcher, node, x, output, heads, tails, fill)
 
 
 def emit_slice(
@@ -146,7 +132,7 @@ def emit_slice(
     matcher.emit("strided_slice", node, output, {"x": x}, attrs, name=name)
 
 
-def _emit_pad(
+def emit_pad(
     matcher: Matcher,
     node: ir.Node,
     x: ir.Value,
@@ -154,10 +140,12 @@ def _emit_pad(
     heads: list[int],
     tails: list[int],
     fill: float,
+    name: str | None = None,
 ) -> None:
+    """Emit padding of an image or features, or of a tensor of any rank, with a number."""
     pads = [max(n, 0) for n in (*heads, *tails)]
     op = "pad" if len(heads) in (1, 3) else "tensor_pad"
-    matcher.emit(op, node, output, {"x": x}, {"pads": pads, "value": fill})
+    matcher.emit(op, node, output, {"x": x}, {"pads": pads, "value": fill}, name=name)
 
 
 def _bounded(cut: slice, length: int) -> slice:
