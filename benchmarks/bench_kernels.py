@@ -133,7 +133,13 @@ def _binary() -> dict[str, Case]:
     shape = f"3x3, {CHANNELS} to {CHANNELS}, {SIDE}x{SIDE}, binary"
     arguments = {"input": x, "weights": weights, "ones": ones, "outputs": CHANNELS, **window}
     work = 9 * CHANNELS * SIDE * SIDE
+    signs = RNG.choice(np.array([-1, 1], np.int32), CHANNELS)
+    scale, integers = _floats(CHANNELS), np.zeros(CHANNELS, np.int32)
+    numbers = {"scale": scale, "bias": scale, "sign": signs.astype(np.float32), "level": scale}
+    unit = {"floats": 1, "bits": 1, "relu": 0, "residual": _floats(SIDE * SIDE, CHANNELS)}
     return {
+        "UnitB1": Case(f"{shape}, shortcut", arguments | numbers | unit, work * CHANNELS),
+        "ChainB1": Case(shape, arguments | {"sign": signs, "limit": integers}, work * CHANNELS),
         "ConvB1": Case(shape, arguments, work * CHANNELS),
         "WindowOnes": Case(shape, {"input": x, **window}, work),
     }
@@ -174,6 +180,12 @@ def _planes() -> dict[str, Case]:
         found["AveragePoolF32" if name == "F32" else f"SumPool{name}"] = {"x": x, **pool}
         if name != "F32":
             found[f"Dequantize{name}"] = {"x": x.reshape(-1), "scale": 0.1}
+    pixels = _floats(SIDE, SIDE, CHANNELS)
+    flat = pixels.reshape(-1, CHANNELS)
+    found["PixelsOfPlanesF32"] = {"x": by_type["F32"], "extra": 1}
+    found["PlanesOfPixelsF32"] = {"x": pixels, "extra": 1}
+    found["ThresholdPixelsF32"] = {"x": flat, "sign": sign, "level": np.zeros(CHANNELS, np.float32)}
+    found["AveragePixelsF32"] = {"x": pixels, **pool}
     words = _integers(np.uint64, SIDE, SIDE, CHANNELS // 64)
     unpack = {"words": words.reshape(SIDE * SIDE, -1), "channels": CHANNELS}
     found |= {"UnpackBitsF32": unpack, "UnpackBitsU8": unpack, "PadWords": {"x": words, **WINDOW}}

@@ -32,6 +32,8 @@ const Adapters& adapters() {
     add_store_adapters(filled);
     add_sparse_adapters(filled);
     add_planes_adapters(filled);
+    add_unit_adapters(filled);
+    add_pixels_adapters(filled);
     return filled;
   }();
   return all;

@@ -11,10 +11,12 @@ from niwaki import _core
 from . import (  # register their cases
     cases_cpo as cases_cpo,
     cases_dense as cases_dense,
+    cases_pixels as cases_pixels,
     cases_planes as cases_planes,
     cases_sparse as cases_sparse,
     cases_store as cases_store,
     cases_tiled as cases_tiled,
+    cases_units as cases_units,
 )
 from .cases import CASES
 
