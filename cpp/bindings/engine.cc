@@ -90,8 +90,9 @@ std::vector<std::string> conversions(const Program& program, const Layer& layer)
   const ValueLayout& layout = program.layouts[layer.output];
   if (layout.converts()) {
     const std::string name = program.values[layer.output].name;
-    texts.push_back(layout.made_as_planes ? concat(name, ": padded to compact")
-                                          : concat(name, ": compact to padded"));
+    const std::string other = layout.pixels ? "channels last" : "compact";
+    texts.push_back(layout.made_as_planes ? concat(name, ": padded to ", other)
+                                          : concat(name, ": ", other, " to padded"));
   }
   return texts;
 }

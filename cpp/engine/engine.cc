@@ -70,6 +70,8 @@ Engine::Engine(Container container, const EngineOptions& options)
     if (chunked_.plan.arena_bytes <= kMaxArenaBytes || chunked_.schedule.images == 1) break;
   }
   choice_.set_threads(options.threads);
+  to_pixels_ = choice_.choose<kernels::PixelsOfPlanesF32>();
+  to_planes_ = choice_.choose<kernels::PlanesOfPixelsF32>();
   if (program_.choices.kind() != Json::Kind::kNull) chooser_.remember(program_.choices);
   chooser_.tune_ms = options.tune_ms;
   chooser_.on_tune = options.on_tune;
@@ -131,9 +133,14 @@ void Engine::load_value(const Run& run, int id, const uint8_t* data, int64_t ima
     kernels::clear_pad_rows(layout.planes, images, run.planes(id));
     if (!layout.converts()) return;
   }
+  const auto compact = compact_planes(value.shape.channels, value.shape.height, value.shape.width);
   for (int64_t n = 0; n < images; ++n) {
-    std::memcpy(run.image(n).value(id), data + static_cast<size_t>(n) * value.bytes(),
-                value.bytes());
+    const uint8_t* image = data + static_cast<size_t>(n) * value.bytes();
+    if (layout.pixels) {
+      to_pixels_({reinterpret_cast<const float*>(image), compact, run.image(n).value<float>(id)});
+    } else {
+      std::memcpy(run.image(n).value(id), image, value.bytes());
+    }
   }
 }
 
@@ -147,9 +154,14 @@ void Engine::store_value(const Run& run, int id, uint8_t* data, int64_t images) 
                          images);
     return;
   }
+  const auto compact = compact_planes(value.shape.channels, value.shape.height, value.shape.width);
   for (int64_t n = 0; n < images; ++n) {
-    std::memcpy(data + static_cast<size_t>(n) * value.bytes(), run.image(n).value(id),
-                value.bytes());
+    uint8_t* image = data + static_cast<size_t>(n) * value.bytes();
+    if (layout.pixels) {
+      to_planes_({run.image(n).value<float>(id), compact, reinterpret_cast<float*>(image)});
+    } else {
+      std::memcpy(image, run.image(n).value(id), value.bytes());
+    }
   }
 }
 
@@ -167,18 +179,26 @@ void Engine::run_step(int index, Run& run) const {
     }
   }
   if (!layout.has_planes) return;
-  if (!layout.converts()) return kernels::clear_pad_rows(layout.planes, images, run.planes(id));
-  const Shape& shape = program_.values[id].shape;
-  auto compact = compact_planes(shape.channels, shape.height, shape.width);
-  for (int64_t n = 0; n < images; ++n) {
-    const Run one = run.image(n);
-    if (layout.made_as_planes) {
-      kernels::copy_planes(layout.planes, one.planes(id), compact, one.value<float>(id), 1);
-    } else {
-      kernels::copy_planes(compact, one.value<float>(id), layout.planes, one.planes(id), 1);
-    }
+  if (layout.converts()) {
+    for (int64_t n = 0; n < images; ++n) convert(run.image(n), id);
   }
   kernels::clear_pad_rows(layout.planes, images, run.planes(id));
+}
+
+void Engine::convert(const Run& run, int id) const {
+  const ValueLayout& layout = program_.layouts[id];
+  const Shape& shape = program_.values[id].shape;
+  const auto compact = compact_planes(shape.channels, shape.height, shape.width);
+  auto* data = run.value<float>(id);
+  if (layout.pixels && layout.made_as_planes) {
+    to_pixels_({run.planes(id), layout.planes, data});
+  } else if (layout.pixels) {
+    to_planes_({data, layout.planes, run.planes(id)});
+  } else if (layout.made_as_planes) {
+    kernels::copy_planes(layout.planes, run.planes(id), compact, data, 1);
+  } else {
+    kernels::copy_planes(compact, data, layout.planes, run.planes(id), 1);
+  }
 }
 
 void Engine::run_chunk(Workspace& workspace, int slot, const Mode& mode, const Batch& batch,
@@ -200,6 +220,7 @@ void Engine::run_chunk(Workspace& workspace, int slot, const Mode& mode, const B
     for (int64_t from = 0; from < images; from += segment.images) {
       const int64_t count = std::min(segment.images, images - from);
       Run run = make_run(workspace, slot, mode, from, count, use_pool);
+      run.set_everything(batch.everything);
       // Timed layer by layer, they aren't run in bands; nor where threads share out a layer.
       const bool bands = run.threads() == 1 && layer_ms == nullptr;
       for (int index = segment.first; index < segment.last;) {
@@ -207,7 +228,7 @@ void Engine::run_chunk(Workspace& workspace, int slot, const Mode& mode, const B
         const auto start = layer_ms == nullptr ? Clock::time_point() : Clock::now();
         if (group != nullptr) {
           run_group(*group, run);
-        } else {
+        } else if (program_.written_by[index] < 0) {
           run_step(index, run);
         }
         if (layer_ms != nullptr) {
@@ -237,7 +258,10 @@ void Engine::run(const std::vector<const uint8_t*>& inputs, int64_t images,
   FlushSubnormals flush;
   Lease workspace(*this);
   ThreadPool::Session session(pool_);
-  const Batch batch{inputs, wanted};
+  const bool everything = std::any_of(wanted.begin(), wanted.end(), [&](const Wanted& each) {
+    return program_.unneeded[each.value];
+  });
+  const Batch batch{inputs, wanted, everything};
   const int64_t threads = pool_.threads();
   const Mode& mode = images > 1 ? chunked_ : single_;
   int64_t chunk = mode.schedule.images;
@@ -261,6 +285,7 @@ void Engine::run_layer(int layer, const std::vector<const uint8_t*>& inputs, int
   Lease workspace(*this);
   ThreadPool::Session session(pool_);
   Run run = make_run(*workspace, 0, single_, 0, 1, true);
+  run.set_everything(true);
   const Layer& description = program_.layers[layer];
   const size_t bytes = program_.values[description.output].bytes();
   for (int64_t image = 0; image < images; ++image) {

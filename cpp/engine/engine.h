@@ -18,6 +18,7 @@
 #include "engine/thread_pool.h"
 #include "engine/tune.h"
 #include "engine/workspace.h"
+#include "pixels_f32/pixels_f32.h"
 
 namespace niwaki {
 
@@ -97,6 +98,7 @@ class Engine {
   struct Batch {  // of one call
     const std::vector<const uint8_t*>& inputs;
     const std::vector<Wanted>& wanted;
+    bool everything = false;  // a wanted value is one that nobody needs
   };
 
   Run make_run(Workspace& workspace, int slot, const Mode& mode, int64_t first, int64_t images,
@@ -105,6 +107,8 @@ class Engine {
   void run_chunk(Workspace& workspace, int slot, const Mode& mode, const Batch& batch,
                  int64_t first, int64_t images, bool use_pool, double* layer_ms = nullptr) const;
   void run_step(int index, Run& run) const;
+  // From the form in which a step made a value to its other one (ValueLayout::converts).
+  void convert(const Run& run, int id) const;
   void run_group(const BandGroup& group, Run& run) const;
   void choose_groups(Mode& mode);
   void copy_wanted(const Run& run, const Batch& batch, int id, int64_t first, int64_t images) const;
@@ -112,6 +116,8 @@ class Engine {
   void store_value(const Run& run, int id, uint8_t* data, int64_t images) const;
 
   Program program_;
+  kernels::Kernel<kernels::PixelsOfPlanesF32> to_pixels_;
+  kernels::Kernel<kernels::PlanesOfPixelsF32> to_planes_;
   Chooser chooser_;
   KernelChoice choice_;
   Mode single_, chunked_;

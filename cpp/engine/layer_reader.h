@@ -30,6 +30,7 @@ class LayerReader {
 
   const Program& program() const { return program_; }
   const Layer& layer() const { return layer_; }
+  int index() const { return index_; }
   const Value& value(int id) const { return program_.values[id]; }
 
   // Value ids. The dtype must be one of `dtypes`.

@@ -5,6 +5,7 @@
 
 #include "engine/layer_reader.h"
 #include "engine/ops.h"
+#include "engine/pixels.h"
 #include "engine/program.h"
 
 namespace niwaki {
@@ -47,13 +48,28 @@ class Pass {
   ValueLayout& layout(int id) { return program_.layouts[id]; }
 
   void read_wishes() {
+    for (int index = 0; index < static_cast<int>(program_.layers.size()); ++index) {
+      const Layer& layer = program_.layers[index];
+      wishes_.emplace_back();
+      const OpRow* op = find_op(layer.op);
+      if (op->wish != nullptr) op->wish(LayerReader(program_, layer, index), wishes_.back());
+      for (int id : layer.inputs) last_reader_[id] = index;
+    }
+    const std::vector<bool> pixels = choose_pixels(program_, wishes_);
+    for (size_t id = 0; id < pixels.size(); ++id) program_.layouts[id].pixels = pixels[id];
+    apply_wishes();
+  }
+
+  void apply_wishes() {
     std::vector<bool> compact(program_.values.size(), false);
     const int count = static_cast<int>(program_.layers.size());
     for (int index = 0; index < count; ++index) {
       const Layer& layer = program_.layers[index];
-      LayoutWish wish;
-      const OpRow* op = find_op(layer.op);
-      if (op->wish != nullptr) op->wish(LayerReader(program_, layer, index), wish);
+      LayoutWish& wish = wishes_[index];
+      if (wish.follows && runs_on_pixels(program_, layer)) {
+        wish.planes.clear();
+        wish.joined.clear();
+      }
       std::vector<int> touched = layer.inputs;
       touched.push_back(layer.output);
       for (int id : touched) {
@@ -72,8 +88,6 @@ class Pass {
         rows_[each.value] = std::max(rows_[each.value], row);
       }
       for (const auto& [a, b] : wish.joined) sets_.join(a, b);
-      for (int id : layer.inputs) last_reader_[id] = index;
-      wishes_.push_back(std::move(wish));
     }
     for (size_t id = 0; id < compact.size(); ++id) {
       layout(static_cast<int>(id)).has_compact = compact[id] || !program_.layouts[id].has_planes;
@@ -200,15 +214,19 @@ class Pass {
       for (int input : wishes_[index].in_place) {
         const bool dies = last_reader_[input] == index && plain(input) &&
                           std::count(layer.inputs.begin(), layer.inputs.end(), input) == 1;
-        if (!dies || !(layout(input).planes == layout(layer.output).planes)) continue;
+        if (!dies || !(layout(input).planes == layout(layer.output).planes) ||
+            layout(input).pixels != layout(layer.output).pixels) {
+          continue;
+        }
         layout(layer.output).same_memory = input;
         break;
       }
     }
   }
-  // Planes of their own, seen by nobody else at the end.
+  // Planes or pixels of their own, seen by nobody else at the end.
   bool plain(int id) {
-    return planes_only(id) && layout(id).window_of < 0 && !holds_windows(id) &&
+    const bool one_form = planes_only(id) || (layout(id).pixels && !layout(id).has_planes);
+    return one_form && layout(id).window_of < 0 && !holds_windows(id) &&
            std::count(program_.outputs.begin(), program_.outputs.end(), id) == 0 &&
            std::count(program_.inputs.begin(), program_.inputs.end(), id) == 0;
   }
@@ -232,6 +250,9 @@ bool is_float_map(const Program& program, int id) {
   return value.dtype == DType::kF32 && !value.shape.flat && !value.shape.general;
 }
 
-void choose_layouts(Program& program) { Pass(program).run(); }
+void choose_layouts(Program& program) {
+  Pass(program).run();
+  choose_fusions(program);
+}
 
 }  // namespace niwaki

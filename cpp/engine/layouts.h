@@ -6,6 +6,7 @@
 //
 // - A value that a padded step and a compact-only step touch has both forms: `converts` counts that
 //   copy, and explain() tells it.
+// - Behind convolutions of bits the compact form is channels last (pixels.h).
 // - A concat along channels of padded values moves nothing: its inputs are windows of its buffer,
 //   written there by their producers.
 #pragma once
@@ -32,19 +33,23 @@ struct LayoutWish {
   std::vector<PlanesWish> planes;           // inputs and output; the others are compact
   std::vector<std::pair<int, int>> joined;  // pairs of values that should share `row`
   bool concat = false;                      // of channels: inputs may be windows of the output
+  std::vector<int> pixels;    // float maps that it takes channels last, all of them or none
+  std::vector<int> any_form;  // float maps that it reads compact or channels last, as they come
+  bool follows = false;  // runs channels last where all its inputs do (pixels.h), else on planes
   std::vector<int> in_place;  // inputs whose memory the output may take, element by element
 };
 
 struct ValueLayout {
   bool has_planes = false;     // a float map that some step takes as planes: `planes` holds
   bool has_compact = true;     // some step takes or makes it compact
+  bool pixels = false;         // the compact form is channels last (pixels.h)
   bool made_as_planes = true;  // by its producer (or the caller's images)
   kernels::Planes planes;
   int window_of = -1;          // value whose buffer holds this one, or -1
   int64_t window_channel = 0;  // from which of its channels on
   int same_memory = -1;        // earlier value whose memory this one takes, or -1
 
-  bool converts() const { return has_planes && has_compact && !planes.is_compact(); }
+  bool converts() const { return has_planes && has_compact && (pixels || !planes.is_compact()); }
 };
 
 // Fills program.layouts from the wishes of its layers' ops.

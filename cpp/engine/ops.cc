@@ -33,7 +33,7 @@ constexpr OpRow kOps[] = {
     {"sum_pool", build_sum_pool},
     {"taps", build_taps},
     {"tensor_pad", build_tensor_pad},
-    {"threshold", build_threshold},
+    {"threshold", build_threshold, wish_threshold},
     {"transpose", build_transpose},
     {"unary", build_unary},
     {"unpack_bits", build_unpack_bits},

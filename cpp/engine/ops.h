@@ -70,6 +70,7 @@ std::string op_names();
 void wish_conv(const LayerReader&, LayoutWish&);
 void wish_pool(const LayerReader&, LayoutWish&);
 void wish_elementwise(const LayerReader&, LayoutWish&);
+void wish_threshold(const LayerReader&, LayoutWish&);
 void wish_concat(const LayerReader&, LayoutWish&);
 
 StepPtr build_conv(const Program&, const Layer&, int index, const KernelChoice&);

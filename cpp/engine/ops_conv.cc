@@ -7,6 +7,7 @@
 #include "engine/binary_branch.h"
 #include "engine/merge.h"
 #include "engine/ops_conv.h"
+#include "engine/ops_unit.h"
 #include "engine/plane_branch.h"
 #include "engine/text.h"
 
@@ -130,6 +131,10 @@ StepPtr build_conv(const Program& program, const Layer& layer, int index,
   const Window window = reader.window(INT32_MAX);
   step->outputs = output.shape.channels;
   double bound = 0;
+  if (runs_as_unit(program, layer)) {
+    check_output(reader, reader.value(step->bits).shape, window, output.shape);
+    return build_unit(reader, choice, window);
+  }
   if (is_float_conv(program, layer)) {
     check_output(reader, reader.value(step->x).shape, window, output.shape);
     return build_float_conv(reader, choice, window, storage);

@@ -3,6 +3,7 @@
 #include <memory>
 
 #include "engine/ops_conv.h"
+#include "engine/pixels.h"
 #include "engine/text.h"
 
 namespace niwaki {
@@ -61,6 +62,15 @@ bool is_float_conv(const Program& program, const Layer& layer) {
 
 void wish_conv(const LayerReader& reader, LayoutWish& wish) {
   const Layer& layer = reader.layer();
+  if (layer.op == "conv" && is_unit(reader.program(), layer)) {
+    wish.pixels = {layer.output};
+    const int shortcut = layer.input("residual");
+    if (shortcut >= 0) {
+      wish.pixels.push_back(shortcut);
+      wish.in_place = {shortcut};
+    }
+    return;
+  }
   if (!is_float_conv(reader.program(), layer)) return;
   const int x = layer.input("x");
   const int residual = layer.input("residual");

@@ -11,6 +11,7 @@
 #include "engine/ops_planes.h"
 #include "engine/ops_tensor.h"
 #include "engine/text.h"
+#include "pixels_f32/pixels_f32.h"
 #include "threshold/threshold.h"
 
 namespace niwaki {
@@ -25,6 +26,10 @@ class ThresholdStep : public Step {
  public:
   void run(Run& run) const override {
     auto* words = run.value<uint64_t>(output);
+    if (pixels) {
+      return Kernel<ThresholdPixelsF32>{entry}(
+          {run.value<float>(x), shape.channels, shape.pixels(), sign, level->as<float>(), words});
+    }
     switch (dtype) {
       case DType::kF32:
         return Kernel<ThresholdF32>{entry}(
@@ -39,6 +44,7 @@ class ThresholdStep : public Step {
   }
   const KernelEntry* entry = nullptr;
   DType dtype = DType::kF32;
+  bool pixels = false;  // x lies channels last
   Shape shape;
   const int8_t* sign = nullptr;
   const Tensor* level = nullptr;
@@ -160,6 +166,11 @@ std::vector<uint8_t> element_bytes(const LayerReader& reader, DType dtype, doubl
 
 }  // namespace
 
+void wish_threshold(const LayerReader& reader, LayoutWish& wish) {
+  const int x = reader.layer().input("x");
+  if (x >= 0 && is_float_map(reader.program(), x)) wish.any_form = {x};
+}
+
 StepPtr build_threshold(const Program& program, const Layer& layer, int index,
                         const KernelChoice& choice) {
   const LayerReader reader(program, layer, index);
@@ -177,11 +188,18 @@ StepPtr build_threshold(const Program& program, const Layer& layer, int index,
   }
   const bool is_float = step->dtype == DType::kF32;
   step->level = &reader.tensor("level", {is_float ? DType::kF32 : DType::kS32}, {channels});
-  step->entry = is_float                    ? choice.choose<ThresholdF32>().entry
+  step->pixels = is_float && program.layouts[step->x].pixels;
+  step->entry = step->pixels                ? choice.choose<ThresholdPixelsF32>().entry
+                : is_float                  ? choice.choose<ThresholdF32>().entry
                 : step->dtype == DType::kU8 ? choice.choose<ThresholdU8>().entry
                                             : choice.choose<ThresholdS8>().entry;
   step->kernel = step->entry->name;
   step->reason = choice.reason(step->entry);
+  const int writer = program.written_by[static_cast<size_t>(index)];
+  if (writer >= 0) {
+    step->kernel = "none";
+    step->reason = concat("written by ", program.layers[writer].name);
+  }
   return step;
 }
 

@@ -5,6 +5,7 @@
 #include "conv_b1/conv_b1.h"
 #include "engine/merge.h"
 #include "engine/ops.h"
+#include "engine/ops_unit.h"
 #include "engine/sparse_linear.h"
 #include "engine/text.h"
 #include "engine/weights.h"
@@ -261,6 +262,11 @@ StepPtr build_linear(const Program& program, const Layer& layer, int index,
   reader.require((storage != "none") == (step->x >= 0),
                  "weight must be none exactly where there is no x", storage);
   reader.require(step->x >= 0 || step->bits >= 0, "must have the input x or bits", "neither");
+  if (runs_as_unit(program, layer)) {
+    const Shape& in = reader.value(step->bits).shape;
+    reader.require(in.flat, "bits must have shape (C,)", in.text());
+    return build_unit(reader, choice, Window{});
+  }
   if (step->x >= 0) {
     const Value& x = reader.value(step->x);
     reader.require(x.shape.flat, "x must have shape (C,)", x.shape.text());

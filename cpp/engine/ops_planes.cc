@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <memory>
 
+#include "engine/ops_pixels.h"
+#include "engine/pixels.h"
 #include "engine/text.h"
 #include "planes_f32/planes_f32.h"
 
@@ -184,6 +186,7 @@ void wish_elementwise(const LayerReader& reader, LayoutWish& wish) {
   const Layer& layer = reader.layer();
   if (!is_planes_map(reader.program(), layer)) return;
   const int a = data_input(layer);
+  wish.follows = layer.op == "add" || layer.op == "activation";
   wish.planes = {{a}, {layer.output}};
   wish.joined = {{a, layer.output}};
   wish.in_place = {a};
@@ -198,6 +201,8 @@ void wish_elementwise(const LayerReader& reader, LayoutWish& wish) {
 StepPtr build_planes_map(const LayerReader& reader, const KernelChoice& choice) {
   const Program& program = reader.program();
   const Layer& layer = reader.layer();
+  const bool follows = layer.op == "add" || layer.op == "activation";
+  if (follows && runs_on_pixels(program, layer)) return build_pixels_map(reader, choice);
   auto step = std::make_unique<MapStep>();
   step->a = Map(program, data_input(layer));
   step->output = Map(program, layer.output);
@@ -229,6 +234,7 @@ bool is_planes_pool(const Program& program, const Layer& layer) {
 void wish_pool(const LayerReader& reader, LayoutWish& wish) {
   const Layer& layer = reader.layer();
   if (!is_planes_pool(reader.program(), layer)) return;
+  wish.follows = layer.op == "average_pool" || layer.op == "global_average_pool";
   wish.planes = {{layer.input("x")}};
   if (is_float_map(reader.program(), layer.output)) wish.planes.push_back({layer.output});
 }
@@ -236,6 +242,9 @@ void wish_pool(const LayerReader& reader, LayoutWish& wish) {
 StepPtr build_planes_pool(const LayerReader& reader, const KernelChoice& choice,
                           const Window& window, bool average, bool count_include_pad) {
   const Layer& layer = reader.layer();
+  if (average && runs_on_pixels(reader.program(), layer)) {
+    return build_pixels_average(reader, choice, window, count_include_pad);
+  }
   auto step = std::make_unique<PoolStep>();
   step->x = Map(reader.program(), layer.input("x"));
   step->output = Map(reader.program(), layer.output);

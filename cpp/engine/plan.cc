@@ -77,7 +77,10 @@ class Planner {
                       life(id));
       }
     }
-    if (!chosen.has_planes || chosen.converts()) {
+    if (!chosen.has_planes && chosen.same_memory >= 0) {
+      place.compact_stride =
+          round_up(program_.values[id].bytes());  // of the earlier value, as large
+    } else if (!chosen.has_planes || chosen.converts()) {
       place.compact_stride = round_up(program_.values[id].bytes());
       compact_[id] =
           add_block(place.compact_stride * static_cast<size_t>(images) + kValueSlack, life(id));
@@ -89,8 +92,9 @@ class Planner {
   void join_value(int id) {
     const ValueLayout& chosen = layout(id);
     if (chosen.same_memory < 0 && chosen.window_of < 0) return;
-    planes_[id] = planes_[memory_of(program_, id)];
-    Block& block = blocks_[planes_[id]];
+    std::vector<int>& form = chosen.has_planes ? planes_ : compact_;
+    form[id] = form[memory_of(program_, id)];
+    Block& block = blocks_[form[id]];
     block.begin = std::min(block.begin, life(id).begin);
     block.end = std::max(block.end, life(id).end);
   }

@@ -86,6 +86,11 @@ struct Program {
   std::vector<int> inputs, outputs;
   Json choices;                      // times that the file remembers (Chooser::remember), or null
   std::vector<ValueLayout> layouts;  // by value id; chosen when all is read (layouts.h)
+  // Chosen as well (pixels.h). By layer: the threshold whose bits it writes, and for a threshold
+  // the layer that does so, or -1. By value: whether nobody but such a threshold reads it, so that
+  // it isn't made unless a caller asks for it.
+  std::vector<int> writes_bits, written_by;
+  std::vector<bool> unneeded;
 };
 
 // Throws Error (kFormat, kUnsupportedOp, kValueDomain for a NaN in a tensor).

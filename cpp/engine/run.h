@@ -51,6 +51,10 @@ class Run {
   // Scratch of this image, Step::shared_bytes long.
   uint8_t* shared() const { return shared_; }
 
+  // Whether values that nobody needs (Program::unneeded) are made all the same.
+  bool everything() const { return everything_; }
+  void set_everything(bool wanted) { everything_ = wanted; }
+
   int threads() const { return pool_ == nullptr ? 1 : pool_->threads(); }
 
   // Calls body(task, scratch) for each task in [0, tasks), scratch being Step::thread_bytes of the
@@ -71,6 +75,7 @@ class Run {
   uint8_t* const* scratch_;
   ThreadPool* pool_;
   int64_t image_ = 0;
+  bool everything_ = false;
 };
 
 }  // namespace niwaki

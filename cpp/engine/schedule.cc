@@ -78,8 +78,14 @@ std::vector<Life> find_lives(const Program& program, const Schedule& schedule) {
   for (int index = 0; index < count; ++index) {
     const Layer& layer = program.layers[index];
     for (int id : layer.inputs) touch(id, index);
-    lives[layer.output].begin = index;
+    // Bits that an earlier layer has written live from there on.
+    if (program.written_by[index] < 0) lives[layer.output].begin = index;
     touch(layer.output, index);
+    if (program.writes_bits[index] >= 0) {
+      const int bits = program.layers[program.writes_bits[index]].output;
+      lives[bits].begin = index;
+      touch(bits, index);
+    }
   }
   // Inputs are loaded for the whole chunk.
   for (int id : program.inputs) crosses[memory_of(program, id)] = true;

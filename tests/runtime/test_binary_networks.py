@@ -1,0 +1,191 @@
+"""Networks of bits: every instruction set gives the bits of the plain float32 expressions.
+
+The oracle rounds product and sums one by one, as the Graph does; so must the engine, whether it
+writes a layer's float and the next layer's bits in one pass, bits only, or one layer at a time.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings, strategies as st
+
+from niwaki.runtime import Engine, isas
+
+from . import oracle
+from .programs import Builder, binary_tensors
+
+ISAS = [*isas(), "reference"]
+CHANNELS = st.integers(1, 130)
+
+
+def column(parameter):
+    return parameter[None, :, None, None]
+
+
+class Network:
+    """A program of random layers, and beside it every value of it in NumPy."""
+
+    def __init__(self, seed, shape, images=1):
+        self.rng = np.random.default_rng(seed)
+        self.builder = Builder(shape)
+        self.x = self.rng.standard_normal((images, *shape)).astype(np.float32)
+        self.values = {self.builder.input: self.x}
+
+    def _layer(self, op, inputs, dtype, value, attrs=None, tensors=None):
+        made = self.builder.layer(op, inputs, dtype, value.shape[1:], attrs, tensors)
+        self.values[made] = value
+        return made
+
+    def threshold(self, x):
+        value = self.values[x]
+        channels = value.shape[1]
+        sign = self.rng.choice(np.array([-1, 1], np.int8), channels)
+        # Often a value that occurs, so that being equal is tested.
+        picked = sign * self.rng.choice(value.reshape(-1), channels)
+        level = np.where(self.rng.random(channels) < 0.5, picked, 0).astype(np.float32)
+        bits = (column(sign) * value >= column(level)).astype(np.float32)
+        return self._layer("threshold", {"x": x}, "u1", bits, {}, {"sign": sign, "level": level})
+
+    def conv(self, bits, outputs, window, residual=None, *, relu=False):
+        value = self.values[bits]
+        channels, kernel = value.shape[1], window["kernel"]
+        signs = self.rng.choice(np.array([-1, 1], np.int8), (outputs, channels, *kernel))
+        scale = self.rng.choice(np.array([-0.3, 0, 0.25, 0.7], np.float32), outputs)
+        bias = self.rng.standard_normal(outputs).astype(np.float32)
+        plain = {key: window[key] for key in ("strides", "pads", "dilations")}
+        acc = oracle.conv(value, signs.astype(np.float64), **plain).astype(np.float32)
+        y = acc * column(scale) + column(bias)
+        inputs = {"bits": bits}
+        if residual is not None:
+            y = y + self.values[residual]
+            inputs["residual"] = residual
+        if relu:
+            y = np.maximum(y, np.float32(0))
+        assert y.dtype == np.float32
+        attrs = {**window, "weight": "none", "activation": {"kind": "relu" if relu else "none"}}
+        tensors = {**binary_tensors(signs), "binary.scale": scale, "bias": bias}
+        return self._layer("conv", inputs, "f32", y, attrs, tensors)
+
+    def check(self, isa, outputs):
+        """Hold the outputs, and then every value, to the oracle, bit for bit."""
+        program = self.builder.program(outputs)
+        engine = Engine(program, isa=isa)
+        found = engine(self.x)
+        for value, array in zip(outputs, found if len(outputs) > 1 else [found], strict=True):
+            np.testing.assert_array_equal(array, self.values[value])
+        for name, array in engine.values(self.x).items():
+            index = next(i for i, v in enumerate(self.builder.values) if v["name"] == name)
+            np.testing.assert_array_equal(array, self.values[index], err_msg=name)
+        return engine
+
+
+@st.composite
+def windows(draw, size):
+    """Draw a window that fits an image."""
+    kernel = [draw(st.integers(1, 3)), draw(st.integers(1, 3))]
+    pads = draw(st.lists(st.integers(0, 3), min_size=4, max_size=4))
+    dilations = [draw(st.integers(1, 2)), draw(st.integers(1, 2))]
+    for axis in range(2):
+        room = size[axis] + pads[axis] + pads[axis + 2]
+        if (kernel[axis] - 1) * dilations[axis] + 1 > room:
+            kernel[axis] = dilations[axis] = 1
+    strides = [draw(st.integers(1, 3)), draw(st.integers(1, 3))]
+    return {"kernel": kernel, "pads": pads, "dilations": dilations, "strides": strides}
+
+
+SAME = {"kernel": [3, 3], "pads": [1, 1, 1, 1], "dilations": [1, 1], "strides": [1, 1]}
+
+
+@settings(deadline=None, max_examples=60)
+@given(data=st.data(), isa=st.sampled_from(ISAS))
+def test_random_networks_have_the_same_bits_on_every_isa(data, isa):
+    size = data.draw(st.integers(1, 9)), data.draw(st.integers(1, 20))
+    network = Network(data.draw(st.integers(0, 2**31)), (data.draw(CHANNELS), *size))
+    bits = network.threshold(network.builder.input)
+    layers = data.draw(st.integers(1, 4))
+    y = -1
+    for _ in range(layers):
+        window = data.draw(windows(network.values[bits].shape[2:]))
+        y = network.conv(bits, data.draw(CHANNELS), window, relu=data.draw(st.booleans()))
+        bits = network.threshold(y)
+        if data.draw(st.booleans()):  # a shortcut around one more
+            channels = network.values[y].shape[1]
+            y = network.conv(bits, channels, SAME, y, relu=data.draw(st.booleans()))
+            bits = network.threshold(y)
+    network.check(isa, data.draw(st.sampled_from([[bits], [y], [y, bits]])))
+
+
+@pytest.mark.parametrize("isa", ISAS)
+def test_a_layer_writes_the_bits_of_the_next_one(isa):
+    network = Network(1, (70, 6, 7), images=3)
+    bits = network.threshold(network.builder.input)
+    first = network.conv(bits, 65, SAME)
+    second = network.conv(network.threshold(first), 65, SAME, first)
+    third = network.conv(network.threshold(second), 33, SAME)
+    last = network.threshold(third)
+    engine = network.check(isa, [last])
+    kernels = [layer.kernel for layer in engine.explain(network.x)]
+    kind = kernels[0].rsplit("u1_", 1)[1]
+    unit, chain = f"unit_u1_b1_f32_{kind}", f"chain_u1_b1_u1_{kind}"
+    assert kernels[1:] == [unit, "none", unit, "none", chain, "none"]
+    assert engine.explain(network.x)[2].reason == "written by conv1"
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_threads_and_batches_change_no_bit(threads):
+    network = Network(2, (64, 9, 5), images=5)
+    y = network.conv(network.threshold(network.builder.input), 100, SAME)
+    for _ in range(3):
+        y = network.conv(network.threshold(y), 100, SAME, y)
+    engine = Engine(network.builder.program([y]), threads=threads)
+    np.testing.assert_array_equal(engine(network.x), network.values[y])
+
+
+def test_an_average_and_an_activation_between_stay_channels_last():
+    network = Network(3, (8, 6, 6))
+    b = network.builder
+    y = network.conv(network.threshold(b.input), 24, SAME)
+    pool = {"kernel": [2, 2], "strides": [2, 2], "pads": [0, 0, 0, 0]}
+    relu = {"activation": {"kind": "relu"}}
+    half = b.layer("average_pool", {"x": y}, "f32", (24, 3, 3), pool)
+    again = b.layer("activation", {"x": half}, "f32", (24, 3, 3), relu)
+    pooled = b.layer("global_average_pool", {"x": again}, "f32", (24, 1, 1))
+    engine = Engine(b.program([half, again, pooled]))
+    found = engine(network.x)
+    expected = network.values[y].reshape(1, 24, 3, 2, 3, 2).mean((3, 5))
+    np.testing.assert_allclose(found[0], expected, rtol=1e-6, atol=1e-6)
+    np.testing.assert_allclose(found[1], np.maximum(found[0], 0))
+    np.testing.assert_allclose(found[2][..., 0, 0], found[1].mean((2, 3)), rtol=1e-5, atol=1e-6)
+    infos = engine.explain(network.x)
+    assert [info.kernel.split("_f32")[0] for info in infos[2:]] == [
+        "average_pixels",
+        "epilogue",
+        "average_pixels",
+    ]
+    assert not any(info.conversions for info in infos)
+
+
+def test_layers_on_planes_get_a_copy():
+    network = Network(4, (8, 6, 6))
+    b = network.builder
+    y = network.conv(network.threshold(b.input), 24, SAME)
+    weight = network.rng.standard_normal((5, 24, 3, 3)).astype(np.float32)
+    attrs = {**SAME, "weight": "dense", "groups": 1}
+    z = b.layer("conv", {"x": y}, "f32", (5, 6, 6), attrs, {"weight": weight})
+    engine = Engine(b.program([z]))
+    expected = oracle.conv(network.values[y], weight, pads=(1, 1, 1, 1))
+    np.testing.assert_allclose(engine(network.x), expected, rtol=1e-4, atol=1e-4)
+    conversions = [info.conversions for info in engine.explain(network.x)]
+    assert conversions == [(), ("conv1.out: channels last to padded",), ()]
+
+
+def test_layers_that_know_compact_values_only_keep_them():
+    network = Network(5, (8, 4, 4))
+    b = network.builder
+    y = network.conv(network.threshold(b.input), 24, SAME)
+    flat = b.layer("reshape", {"x": y}, "f32", (24 * 16,))
+    again = network.conv(network.threshold(y), 24, SAME, y)
+    flat_y, last = Engine(b.program([flat, again]))(network.x)
+    np.testing.assert_array_equal(flat_y, network.values[y].reshape(1, -1))
+    np.testing.assert_array_equal(last, network.values[again])
