@@ -49,14 +49,14 @@ def consumers(module: nn.Module, example_inputs: Tensor | Sequence[Tensor]) -> C
     layer_calls: dict[str, list[torch.fx.Node]] = {}
     norm_calls: dict[str, list[torch.fx.Node]] = {}
     for node in program.graph.nodes:
-        path = _module_path(node)
+        path = module_path(node)
         if path is None:
             continue
         part = module.get_submodule(path)
         # A parametrised weight is computed by other nodes of the same module.
-        if isinstance(part, LAYERS) and _is_call(node, ("conv", "linear")):
+        if isinstance(part, LAYERS) and is_call(node, ("conv", "linear")):
             layer_calls.setdefault(path, []).append(node)
-        elif isinstance(part, BATCH_NORMS) and _is_call(node, ("batch_norm",)):
+        elif isinstance(part, BATCH_NORMS) and is_call(node, ("batch_norm",)):
             norm_calls.setdefault(path, []).append(node)
     norm_of = {calls[0]: path for path, calls in norm_calls.items() if len(calls) == 1}
     batch_norms: dict[str, str | None] = {}
@@ -68,7 +68,7 @@ def consumers(module: nn.Module, example_inputs: Tensor | Sequence[Tensor]) -> C
     )
 
 
-def _module_path(node: torch.fx.Node) -> str | None:
+def module_path(node: torch.fx.Node) -> str | None:
     """Return the qualified name of the innermost module that a node was traced in."""
     stack = node.meta.get("nn_module_stack")
     if node.op != "call_function" or not stack:
@@ -77,5 +77,5 @@ def _module_path(node: torch.fx.Node) -> str | None:
     return path.partition("@")[0]  # a second call of a module is noted as name@1
 
 
-def _is_call(node: torch.fx.Node, words: tuple[str, ...]) -> bool:
+def is_call(node: torch.fx.Node, words: tuple[str, ...]) -> bool:
     return any(word in getattr(node.target, "__name__", "") for word in words)

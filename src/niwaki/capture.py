@@ -16,6 +16,10 @@ from niwaki import graph
 from niwaki._capture_export import as_inputs, evaluating, export_program, to_onnx
 from niwaki._capture_markers import binary_bits as binary_bits, bipolar as bipolar
 from niwaki._capture_readers import Consumers as Consumers, consumers as consumers
+from niwaki._capture_surroundings import (
+    Surroundings as Surroundings,
+    surroundings as surroundings,
+)
 from niwaki._files import write_bytes
 from niwaki.errors import InputError
 

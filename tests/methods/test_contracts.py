@@ -20,11 +20,19 @@ from niwaki.structures import density_of, kept_count
 SPARSITY = 0.9
 COMPRESSED = ["conv1", "conv2", "fc1"]  # of SmallNet: not stem, head and the strided 1x1 shortcut
 
-pytestmark = pytest.mark.parametrize("name", methods.names())
+PRUNING = [name for name in methods.names() if methods.METHODS.get(name).prunes]
+every_method = pytest.mark.parametrize("name", methods.names())
+every_pruning_method = pytest.mark.parametrize("name", PRUNING)
+
+
+def create(name, **options):
+    if name in PRUNING:
+        options = {"sparsity": SPARSITY, **options}
+    return methods.create(name, **options)
 
 
 def prepared(name, net, x, **options):
-    method = methods.create(name, sparsity=SPARSITY, **options)
+    method = create(name, **options)
     method.prepare(net, x)
     return method
 
@@ -42,21 +50,31 @@ def train(method, net, x, steps, first=0, total=20, optimizer=None):
     return optimizer
 
 
+@every_method
 def test_is_named_and_cites_a_source(name):
     method = methods.METHODS.get(name)
     assert method.name == name == canonical(method.name)
     assert method.source.strip()
     assert dataclasses.is_dataclass(method.Config)
     with pytest.raises(dataclasses.FrozenInstanceError):
-        method.Config().sparsity = 0.1
+        method.Config().targets = ()
 
 
-def test_refuses_bad_settings(name):
+@every_method
+def test_refuses_unknown_options(name):
+    with pytest.raises(ValueDomainError, match=r"an option must be one of targets.*'speed'"):
+        methods.create(name, speed=3)
+    if name not in PRUNING:
+        with pytest.raises(ValueDomainError, match=r"an option must be one of .*'sparsity'"):
+            methods.create(name, sparsity=0.5)
+        assert methods.create(name).target_sparsity == 0.0
+
+
+@every_pruning_method
+def test_refuses_bad_sparsities(name):
     for bad in (-0.1, 1.1, float("nan"), "much", True):
         with pytest.raises(ValueDomainError, match="sparsity must be"):
             methods.create(name, sparsity=bad)
-    with pytest.raises(ValueDomainError, match=r"an option must be one of sparsity.*'speed'"):
-        methods.create(name, speed=3)
     with pytest.raises(ValueDomainError, match="hold \\+ ramp"):
         methods.create(name, hold=0.7, ramp=0.7)
     if methods.METHODS.get(name).augments:
@@ -66,6 +84,7 @@ def test_refuses_bad_settings(name):
             methods.create(name, sparsity=1.0)
 
 
+@every_method
 def test_prepare_keeps_the_parameter_objects(name, make_net, x):
     net = make_net()
     before = {id(p): p.detach().clone() for p in net.parameters()}
@@ -80,6 +99,7 @@ def test_prepare_keeps_the_parameter_objects(name, make_net, x):
     assert all(c.reason for c in method.layers() if not c.compressed)
 
 
+@every_method
 def test_forward_changes_no_schedule(name, make_net, x):
     net = make_net()
     method = prepared(name, net, x)
@@ -95,7 +115,25 @@ def test_forward_changes_no_schedule(name, make_net, x):
         assert torch.equal(mask, masks[key])
 
 
-def test_reaches_the_target_exactly_and_keeps_the_outputs(name, make_net, x):
+@every_pruning_method
+def test_reaches_the_target_exactly(name, make_net, x):
+    net = make_net()
+    layers = {key: net.get_submodule(key).weight for key in COMPRESSED}
+    method = prepared(name, net, x)
+    train(method, net, x, 20)
+    assert set(method.masks()) == set(COMPRESSED)
+    for key, mask in method.masks().items():
+        assert mask.shape == layers[key].shape
+        assert mask.dtype == torch.bool
+        assert int(mask.sum()) == kept_count(mask.numel(), density_of(SPARSITY))
+    method.convert(net)
+    for weight in layers.values():
+        kept = kept_count(weight.numel(), density_of(SPARSITY))
+        assert np.count_nonzero(weight.detach().numpy()) == kept
+
+
+@every_method
+def test_converts_and_keeps_the_outputs(name, make_net, x):
     net = make_net()
     before = {id(p) for p in net.parameters()}
     layers = {key: net.get_submodule(key).weight for key in COMPRESSED}
@@ -104,20 +142,12 @@ def test_reaches_the_target_exactly_and_keeps_the_outputs(name, make_net, x):
     method = prepared(name, net, x)
     train(method, net, x, 20)
     assert method.is_settled()
-    assert set(method.masks()) == set(COMPRESSED)
-    for key, mask in method.masks().items():
-        assert mask.shape == layers[key].shape
-        assert mask.dtype == torch.bool
-        assert int(mask.sum()) == kept_count(mask.numel(), density_of(SPARSITY))
     net.eval()
     with torch.no_grad():
         want = net(x)
         method.convert(net)
         torch.testing.assert_close(net(x), want, rtol=1e-4, atol=1e-4)
     assert all(net.get_submodule(key).weight is weight for key, weight in layers.items())
-    for weight in layers.values():
-        kept = kept_count(weight.numel(), density_of(SPARSITY))
-        assert np.count_nonzero(weight.detach().numpy()) == kept
     if method.augments:
         # The batch norms behind compressed layers are folded; everything else is as it was.
         gone = {key for key in keys if key.startswith(("bn1.", "bn2."))}
@@ -128,6 +158,7 @@ def test_reaches_the_target_exactly_and_keeps_the_outputs(name, make_net, x):
         assert {id(p) for p in net.parameters()} == before
 
 
+@every_pruning_method
 def test_gradient_is_zero_where_masked(name, make_net, x):
     net = make_net()
     layers = {key: net.get_submodule(key).weight for key in COMPRESSED}
@@ -141,6 +172,7 @@ def test_gradient_is_zero_where_masked(name, make_net, x):
         assert grad[mask].abs().sum() > 0
 
 
+@every_method
 def test_resumes_where_it_stopped(name, make_net, x):
     whole, method = make_net(), None
     method = prepared(name, whole, x)
@@ -162,6 +194,7 @@ def test_resumes_where_it_stopped(name, make_net, x):
         assert torch.equal(resumed.state_dict()[key], value), key
 
 
+@every_method
 def test_exports_to_the_graph(name, make_net, x):
     net = make_net()
     method = prepared(name, net, x)
@@ -173,8 +206,9 @@ def test_exports_to_the_graph(name, make_net, x):
     np.testing.assert_allclose(got, net(x).detach().numpy(), atol=1e-4, rtol=1e-4)
 
 
+@every_method
 def test_refuses_misuse(name, make_net, x):
-    method = methods.create(name, sparsity=SPARSITY)
+    method = create(name)
     with pytest.raises(ValueDomainError, match="prepare must come before step"):
         method.step(0.5)
     net = make_net()

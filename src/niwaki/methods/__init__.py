@@ -17,6 +17,7 @@ from niwaki.methods._base import (
     METHODS as METHODS,
     Method as Method,
     MethodConfig as MethodConfig,
+    PruningConfig as PruningConfig,
     register_method as register_method,
 )
 from niwaki.methods._layers import LayerChoice as LayerChoice

@@ -13,12 +13,13 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from niwaki import capture
+from niwaki.methods._bits import BitThreshold
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
-class _Augmented(nn.Module):
+class _Augmented(BitThreshold):
     """Hold what both kinds share: the thresholds and the folded branch.
 
     Args:
@@ -30,11 +31,8 @@ class _Augmented(nn.Module):
         scale: What one unit of the binary sum is worth, per output channel, (O,).
     """
 
-    sign: Tensor
-    level: Tensor
     binary_weight: Tensor
     scale: Tensor
-    _channel_shape: tuple[int, ...] = (-1,)
 
     def __init__(
         self,
@@ -46,31 +44,14 @@ class _Augmented(nn.Module):
         binary_weight: Tensor,
         scale: Tensor,
     ) -> None:
-        super().__init__()
+        super().__init__(sign, level)
         self.weight, self.bias = weight, bias
-        self.register_buffer("sign", sign.reshape(self._channel_shape))
-        self.register_buffer("level", level.reshape(self._channel_shape))
         self.register_buffer("binary_weight", binary_weight)
         self.register_buffer("scale", scale.reshape(self._channel_shape))
-        self._note_signs()
-        self.register_load_state_dict_post_hook(_note_signs)
-
-    def _note_signs(self) -> None:
-        # A plain bool: a value read from a tensor in forward would break torch.export.
-        self.has_flips = bool((self.sign < 0).any())
-
-    def bits(self, x: Tensor) -> Tensor:
-        """Return the bits that enter the binary branch: 0.0 or 1.0, of x's shape and dtype."""
-        signed = x * self.sign if self.has_flips else x
-        return capture.binary_bits((signed >= self.level).to(x.dtype))
 
     def signs(self) -> Tensor:
         """Return the binary weights, -1 or +1."""
         return capture.bipolar(self.binary_weight)
-
-
-def _note_signs(module: _Augmented, _keys: object) -> None:
-    module._note_signs()
 
 
 class AugmentedConv2d(_Augmented):

@@ -25,23 +25,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class MethodConfig:
-    """Hold what every method takes; a method's own config extends this one.
+    """Hold what every method takes; a method's own config extends this one."""
 
-    Raises:
-        ValueDomainError: The sparsity or a share of the schedule is out of its range.
-    """
-
-    sparsity: float = 0.98
-    """Share of zeros in each compressed layer, in [0, 1]."""
     targets: tuple[str, ...] = ()
     """Layers to compress, by qualified name or ``re:pattern``; empty: all but the ignored ones."""
     ignore: tuple[str, ...] | None = None
     """Layers to leave alone. None: where `targets` is empty, the model's ``default_ignore``, or
     else the first convolution, the last linear layer and the strided 1x1 shortcuts."""
-    hold: float = 0.2
-    """Share of the training before the sparsity rises, in [0, 1]."""
-    ramp: float = 0.4
-    """Share of the training over which it rises, in [0, 1]; what is left trains fixed masks."""
 
     def __post_init__(self) -> None:
         for name in ("targets", "ignore"):  # lists come from recipes
@@ -49,6 +39,25 @@ class MethodConfig:
             if isinstance(value, str):
                 value = (value,)
             object.__setattr__(self, name, value if value is None else tuple(value))
+
+
+@dataclass(frozen=True)
+class PruningConfig(MethodConfig):
+    """Hold what a method that zeroes weights takes.
+
+    Raises:
+        ValueDomainError: The sparsity or a share of the schedule is out of its range.
+    """
+
+    sparsity: float = 0.98
+    """Share of zeros in each compressed layer, in [0, 1]."""
+    hold: float = 0.2
+    """Share of the training before the sparsity rises, in [0, 1]."""
+    ramp: float = 0.4
+    """Share of the training over which it rises, in [0, 1]; what is left trains fixed masks."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
         for name in ("sparsity", "hold", "ramp"):
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, (int, float)):
@@ -74,8 +83,11 @@ class Method(ABC):
     """Set by :func:`register_method`."""
     source: ClassVar[str] = ""
     """The paper: DOI or arXiv number, or "niwaki"."""
+    prunes: ClassVar[bool] = False
+    """Whether it zeroes weights: its config is a `PruningConfig`, and a sparsity has a meaning."""
     augments: ClassVar[bool] = False
-    """Whether a second branch stands in for the zeros: sparsity exactly 1 is then allowed."""
+    """Whether binary weights stand in for the user's: sparsity exactly 1 is then allowed, and the
+    deployed layers are ops that the dense network doesn't have."""
     Config: ClassVar[type[MethodConfig]] = MethodConfig
 
     def __init__(self, config: MethodConfig | None = None) -> None:
@@ -85,13 +97,6 @@ class Method(ABC):
                 f"method {self.name}",
                 f"config must be a {self.Config.__name__}",
                 got=type(self.config).__name__,
-            )
-        if self.config.sparsity == 1.0 and not self.augments:
-            raise ValueDomainError(
-                f"method {self.name}",
-                "sparsity must be below 1 for a method without a second branch",
-                got=self.config.sparsity,
-                fix="At 1 every weight is zero: lower it, or use a method such as bap",
             )
 
     @classmethod
@@ -154,6 +159,11 @@ class Method(ABC):
     def no_decay_parameters(self) -> list[nn.Parameter]:
         """Return the parameters that weight decay must leave alone."""
         return []
+
+    @property
+    def target_sparsity(self) -> float:
+        """Share of zeros that the compressed layers end with; 0 for a method that prunes none."""
+        return 0.0
 
     def is_settled(self) -> bool:
         """Tell whether the target sparsity is reached, so that `convert` gives what was asked."""

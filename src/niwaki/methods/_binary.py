@@ -133,3 +133,31 @@ class BinaryActivation(nn.Module):
     def clamp(self) -> None:
         """Keep the scale positive; called after each optimiser step."""
         self.scale.clamp_(min=LEAST_SCALE)
+
+
+class _Sign(torch.autograd.Function):
+    """+1 where x >= 0, else -1; the gradient passes where |x| < 1, with slope 1."""
+
+    @staticmethod
+    def forward(ctx: FunctionCtx, x: Tensor) -> Tensor:
+        ctx.save_for_backward(x.abs() < 1.0)
+        return signs(x)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> Tensor:
+        (inside,) = ctx.saved_tensors
+        return grads[0] * inside
+
+
+class SignActivation(nn.Module):
+    """Turn activations into -1 and +1: the baseline that {0, 1} is held against.
+
+    Shapes: x float (N, C, ...) -> -1.0 or 1.0, same shape and dtype. Nothing is trained here: the
+    batch norm in front places the threshold.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the signs of x."""
+        out = _Sign.apply(x)
+        assert isinstance(out, Tensor)
+        return out

@@ -46,19 +46,22 @@ def affine_of(norm: BatchNorm | None, channels: int) -> Affine:
     return Affine(gain, beta.double() - gain * mean.double())
 
 
-def fold_threshold(norm: BatchNorm, binarize: BinaryActivation) -> tuple[Tensor, Tensor]:
+def fold_threshold(norm: BatchNorm, binarize: BinaryActivation | None) -> tuple[Tensor, Tensor]:
     """Return (sign, level) such that the bit of x is sign * x >= level.
 
-    The chain is y = (BN(x) - b) * s, bit = y >= 0. Where y doesn't depend on x, the level is the
-    lowest or the highest finite number: the bit is then a constant for every x below 3.4e38.
+    The chain is y = (BN(x) - b) * s, bit = y >= 0; without a binariser s = 1 and b = 0.
+    Where y doesn't depend on x, the level is the lowest or the highest finite number: the bit is
+    then a constant for every x below 3.4e38.
 
     Returns:
         sign: -1 or +1, float32, (C,).
         level: finite, float32, (C,).
     """
     inner = affine_of(norm, norm.num_features)
-    scale = binarize.scale.detach().double().to(inner.gain.device)
-    bias = binarize.bias.detach().double().to(inner.gain.device)
+    scale, bias = torch.ones_like(inner.gain), torch.zeros_like(inner.gain)
+    if binarize is not None:
+        scale = binarize.scale.detach().double().to(inner.gain.device)
+        bias = binarize.bias.detach().double().to(inner.gain.device)
     slope = inner.gain * scale  # y = slope * x + start
     start = (inner.offset - bias) * scale
     flat = slope == 0

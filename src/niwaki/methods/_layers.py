@@ -94,6 +94,12 @@ def as_arguments(example_inputs: Any) -> tuple[Any, ...]:
     return tuple(example_inputs)
 
 
+def as_parameter(tensor: Tensor) -> nn.Parameter:
+    """Return a layer's own weight or bias as what it is; torch types it as any tensor."""
+    assert isinstance(tensor, nn.Parameter)
+    return tensor
+
+
 def choose_layers(
     model: nn.Module,
     example_inputs: Any,
@@ -165,6 +171,44 @@ def default_ignore(model: nn.Module, seen: dict[str, Observed]) -> set[str]:
         name for name, m in convolutions if m.kernel_size == (1, 1) and tuple(m.stride) != (1, 1)
     ]
     return {name for name, _ in convolutions[:1]} | set(linears[-1:]) | set(shortcuts)
+
+
+def binary_limit(record: Observed, what: str) -> str:
+    """Return why a layer can't be run on bits, "" where it can.
+
+    Args:
+        record: How the layer is used.
+        what: What would run on bits: ``the binary branch``.
+    """
+    module = record.module
+    if record.calls > 1:
+        return f"called {record.calls} times in a forward pass"
+    if isinstance(module, nn.Linear):
+        return "" if record.input_rank == 2 else "its input isn't (N, features)"
+    if module.groups != 1:
+        return f"{module.groups} groups: {what} has one"
+    if module.padding_mode != "zeros":
+        return f"padding mode {module.padding_mode}: {what} pads with zeros"
+    return ""
+
+
+def zero_pads(layer: nn.Conv2d) -> list[int]:
+    """Return the padding of a convolution as ``F.pad`` takes it: left, right, top, bottom.
+
+    Example:
+        >>> zero_pads(nn.Conv2d(1, 1, (3, 4), padding="same"))
+        [1, 2, 1, 1]
+    """
+    if layer.padding == "valid":
+        return [0, 0, 0, 0]
+    if layer.padding == "same":  # what is odd goes behind, as torch does it
+        spans = [d * (k - 1) for d, k in zip(layer.dilation, layer.kernel_size, strict=True)]
+        (top, bottom), (left, right) = [(span // 2, span - span // 2) for span in spans]
+        return [left, right, top, bottom]
+    height, width = layer.padding
+    assert isinstance(height, int)
+    assert isinstance(width, int)
+    return [width, width, height, height]
 
 
 def _never_supported(record: Observed) -> str:

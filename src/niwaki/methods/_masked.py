@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from niwaki import structures
 from niwaki.errors import ValueDomainError
-from niwaki.methods._base import Method, MethodConfig
+from niwaki.methods._base import Method, MethodConfig, PruningConfig
 from niwaki.methods._layers import Layer, LayerChoice, Observed, choose_layers
 from niwaki.methods._masks import Mask, add_mask, agree, latent_weight, remove_mask
 
@@ -53,7 +53,7 @@ def cubic_sparsity(
 
 
 @dataclass(frozen=True)
-class MaskedConfig(MethodConfig):
+class MaskedConfig(PruningConfig):
     """Hold what every masking method takes.
 
     Raises:
@@ -88,11 +88,19 @@ class MaskedMethod(Method):
     A method that extends this one may override `score`, `unsupported`, `attach` and `detach`.
     """
 
+    prunes: ClassVar[bool] = True
     Config: ClassVar[type[MethodConfig]] = MaskedConfig
-    config: MaskedConfig
+    config: MaskedConfig  # pyright: ignore[reportIncompatibleVariableOverride]
 
     def __init__(self, config: MethodConfig | None = None) -> None:
         super().__init__(config)
+        if self.config.sparsity == 1.0 and not self.augments:
+            raise ValueDomainError(
+                f"method {self.name}",
+                "sparsity must be below 1 for a method without a second branch",
+                got=self.config.sparsity,
+                fix="At 1 every weight is zero: lower it, or use a method such as bap",
+            )
         self._choices: list[LayerChoice] = []
         self._masks: dict[str, Mask] = {}
         self._layers: dict[str, Layer] = {}
@@ -181,6 +189,11 @@ class MaskedMethod(Method):
     def layers(self) -> list[LayerChoice]:
         """Return every conv and linear layer, with what was decided on it and why."""
         return list(self._choices)
+
+    @property
+    def target_sparsity(self) -> float:
+        """Share of zeros that the compressed layers end with."""
+        return self.config.sparsity
 
     def is_settled(self) -> bool:
         """Tell whether the masks have the target sparsity."""

@@ -44,7 +44,7 @@ from niwaki.methods._augmented import AugmentedConv2d, AugmentedLinear
 from niwaki.methods._base import MethodConfig, register_method
 from niwaki.methods._binary import BinaryActivation, binarize_weight, channel_mean_abs, signs
 from niwaki.methods._fold import BatchNorm, affine_of, fold_threshold
-from niwaki.methods._layers import as_arguments
+from niwaki.methods._layers import as_arguments, as_parameter, binary_limit
 from niwaki.methods._masked import MaskedConfig, MaskedMethod
 from niwaki.methods._masks import latent_weight
 
@@ -159,14 +159,14 @@ class BinaryAugmented(nn.Module):
         outputs = layer.weight.shape[0]
         sparse, binary = affine_of(self.norm, outputs), affine_of(branch.norm_out, outputs)
         per_output = (-1,) + (1,) * (layer.weight.dim() - 1)
-        weight = _as_parameter(layer.weight)
+        weight = as_parameter(layer.weight)
         offset = sparse.offset.to(weight.device) + binary.offset.to(weight.device)
         if layer.bias is not None:
             offset = offset + sparse.gain * layer.bias.double()
         weight.copy_(weight.double() * sparse.gain.to(weight.device).view(per_output))
         bias = nn.Parameter(offset.to(weight.dtype))
         if layer.bias is not None:
-            bias = _as_parameter(layer.bias)
+            bias = as_parameter(layer.bias)
         bias.copy_(offset)
         sign, level = fold_threshold(branch.norm_in, branch.binarize)
         scale = binary.gain * channel_mean_abs(latent.double()).flatten()
@@ -210,16 +210,7 @@ class BAP(MaskedMethod):
 
     def unsupported(self, record: Observed) -> str:
         """Return why a layer can't have a binary branch."""
-        module = record.module
-        if record.calls > 1:
-            return f"called {record.calls} times in a forward pass"
-        if isinstance(module, nn.Linear):
-            return "" if record.input_rank == 2 else "its input isn't (N, features)"
-        if module.groups != 1:
-            return f"{module.groups} groups: the binary branch has one"
-        if module.padding_mode != "zeros":
-            return f"padding mode {module.padding_mode}: the binary branch pads with zeros"
-        return ""
+        return binary_limit(record, "the binary branch")
 
     def attach(self, model: nn.Module, example_inputs: Any, names: list[str]) -> dict[str, Layer]:
         """Put a unit at each layer's place and an identity at its batch norm's."""
@@ -271,8 +262,3 @@ class BAP(MaskedMethod):
             for module in (branch.norm_in, branch.binarize, branch.norm_out, unit.norm):
                 kept += [] if module is None else list(module.parameters())
         return kept
-
-
-def _as_parameter(tensor: Tensor) -> nn.Parameter:
-    assert isinstance(tensor, nn.Parameter)
-    return tensor

@@ -65,7 +65,7 @@ def finish(
     sparsity = 0.0
     if isinstance(model, Session):
         session, network = model, model.model
-        sparsity = session.method.config.sparsity
+        sparsity = session.method.target_sparsity
         values |= {"method": session.method.name, "sparsity": sparsity}
         compressed, masks = layers_of(session)
         if session.is_prepared:

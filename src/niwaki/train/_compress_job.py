@@ -59,8 +59,16 @@ class Job:
         return make_method(self.recipe, name, sparsity)
 
     def compared(self, sparsity: float) -> list[str]:
-        """Return the methods shown beside; those that can't take all weights away are left out."""
+        """Return the methods shown beside.
+
+        Those that can't take all weights away are left out at sparsity 1, and beside a method that
+        prunes nothing those that prune: there is no sparsity to train them at.
+        """
         own = canonical(self.recipe.method.name)
+        if not methods.METHODS.get(own).prunes:
+            others = [canonical(name) for name in self.recipe.compare]
+            unpruned = (name for name in others if not methods.METHODS.get(name).prunes)
+            return [name for name in dict.fromkeys(unpruned) if name != own]
         names = [canonical(name) for name in self.recipe.compare]
         return [
             name
@@ -75,7 +83,9 @@ def make_method(recipe: Recipe, name: str, sparsity: float) -> Method:
     Raises:
         RegistryError, ValueDomainError: The name or a setting is not one of the method's.
     """
-    options: dict[str, Any] = {"sparsity": sparsity, "targets": tuple(recipe.targets)}
+    options: dict[str, Any] = {"targets": tuple(recipe.targets)}
+    if methods.METHODS.get(name).prunes:
+        options["sparsity"] = sparsity
     if recipe.ignore is not None:
         options["ignore"] = tuple(recipe.ignore)
     if canonical(name) == canonical(recipe.method.name):
@@ -109,9 +119,10 @@ def prepare_job(
     """
     _files.check_out_dir(out, MANIFEST, force=replace)
     _check_tools()
-    resolved = resolve(_read(model, data, recipe, budget, overrides), own_model=_is_module(model))
-    for name in (resolved.method.name, *resolved.compare):
+    asked = _read(model, data, recipe, budget, overrides)
+    for name in (asked.method.name, *asked.compare):
         methods.METHODS.get(name)
+    resolved = resolve(_checked_sparsity(asked), own_model=_is_module(model))
     sparsity = SPARSITY if resolved.sparsity is None else resolved.sparsity
     make_method(resolved, resolved.method.name, sparsity)
     network = copy.deepcopy(model) if isinstance(model, nn.Module) else None
@@ -130,6 +141,25 @@ def prepare_job(
     job = Job(resolved, found, network.eval(), name)
     _try_method(job, sparsity)
     return job
+
+
+def _checked_sparsity(recipe: Recipe) -> Recipe:
+    """Fix the sparsity at 0 where the method zeroes no weights.
+
+    Raises:
+        ValueDomainError: The recipe or its budget asks for zeros.
+    """
+    if methods.METHODS.get(recipe.method.name).prunes:
+        return recipe
+    for asked in (recipe.sparsity, recipe.budget.sparsity):
+        if asked:
+            raise ValueDomainError(
+                "compress",
+                f"sparsity must be 0 or left out for {recipe.method.name}, which keeps all weights",
+                got=asked,
+                fix="Choose a method that prunes: niwaki list methods",
+            )
+    return recipe.merged({"sparsity": 0.0})
 
 
 def _is_module(model: Any) -> bool:

@@ -163,7 +163,7 @@ class Session:
         if not early and not self.method.is_settled():
             raise ValueDomainError(
                 "Session.convert",
-                f"the sparsity must have reached its target {self.method.config.sparsity}",
+                f"the sparsity must have reached its target {self.method.target_sparsity}",
                 got=f"{self.sparsity:.4f} at step {self.steps_done} of {self.total_steps}",
                 fix="Call step() after each optimiser step, or convert(early=True)",
             )
