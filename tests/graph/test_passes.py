@@ -346,3 +346,38 @@ def test_a_norm_goes_into_the_layer_behind_it(parse, rng, line, remain):
         f"{{ n = BatchNormalization(x, gain, shift, mean, var)  {line} }}"
     )
     assert equal_before_and_after(model, ["fold-norm-before"], rng) == remain
+
+
+@pytest.mark.parametrize("rest", ["", "ceil_mode = 1,", "pads = [1, 0, 0, 1],"])
+def test_a_pool_goes_in_front_of_a_pointwise_convolution(parse, rng, rest):
+    sides = {"": "2,2", "ceil_mode = 1,": "3,3", "pads = [1, 0, 0, 1],": "3,3"}[rest]
+    model = parse(f"""
+    g (float[N,3,5,5] x) => (float[N,2,{sides}] y)
+    <float[2,3,1,1] w = {{1.0, -2.0, 3.0, 4.0, 5.0, 6.0}}, float[2] b = {{1.0, 2.0}}>
+    {{ a = Conv(x, w, b)
+       y = AveragePool <{rest} kernel_shape = [2, 2], strides = [2, 2]> (a) }}""")
+    x = rng.standard_normal((2, 3, 5, 5)).astype(np.float32)
+    want = graph.evaluate(model, {"x": x})["y"]
+    graph.run_passes(model)
+    assert ops(model) == ["AveragePool", "Conv"]
+    found = graph.evaluate(model, {"x": x}, "all")
+    np.testing.assert_allclose(found["y"], want, rtol=1e-5, atol=1e-5)
+    assert found["y.pooled"].shape == (2, 3, *want.shape[2:])
+
+
+@pytest.mark.parametrize(
+    ("pool", "kernel", "sides"),
+    [
+        ("pads = [1, 1, 0, 0], count_include_pad = 1, strides = [2, 2]", "1,1", "3,3"),
+        ("strides = [1, 1]", "1,1", "4,4"),
+        ("strides = [2, 2]", "2,2", "2,2"),
+    ],
+)
+def test_a_pool_stays_where_it_gains_nothing_or_counts_its_pads(parse, pool, kernel, sides):
+    size = 2 if kernel == "1,1" else 8
+    numbers = ", ".join(["1.0"] * size)
+    model = parse(f"""
+    g (float[N,1,5,5] x) => (float[N,2,{sides}] y) <float[2,1,{kernel}] w = {{{numbers}}}>
+    {{ a = Conv(x, w)
+       y = AveragePool <kernel_shape = [2, 2], {pool}> (a) }}""")
+    assert ops(graph.run_passes(model)) == ["Conv", "AveragePool"]
