@@ -189,6 +189,7 @@ def _planes() -> dict[str, Case]:
     words = _integers(np.uint64, SIDE, SIDE, CHANNELS // 64)
     unpack = {"words": words.reshape(SIDE * SIDE, -1), "channels": CHANNELS}
     found |= {"UnpackBitsF32": unpack, "UnpackBitsU8": unpack, "PadWords": {"x": words, **WINDOW}}
+    found["PoolB1"] = {"input": words, "falling": words[0, 0], **pool}
     found["QuantizeS8"] = {"x": by_type["F32"].reshape(-1), "scale": 10.0}
     found["DequantizeS32"] = {"x": RNG.integers(-9999, 9999, count, np.int32), "scale": 0.1}
     found |= _epilogues(by_type)

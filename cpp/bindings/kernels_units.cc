@@ -1,7 +1,8 @@
-// Adapters of unit_b1: binary convolutions that finish their sums.
+// Adapters of unit_b1 and pool_b1: binary convolutions that finish their sums, pools of bits.
 #include <cstring>
 
 #include "bindings/kernel_arguments.h"
+#include "pool_b1/pool_b1.h"
 #include "unit_b1/unit_b1.h"
 
 namespace niwaki {
@@ -96,11 +97,28 @@ nb::object chain(const KernelEntry& entry, const Arguments& arguments, const Run
   return words.to_numpy({common.pixels(), common.words()});
 }
 
+nb::object pool(const KernelEntry& entry, const Arguments& arguments, const Run& run) {
+  const auto input = arguments.array<std::uint64_t>("input", 3);
+  const auto falling = arguments.array<std::uint64_t>("falling", 1);
+  const std::int64_t height = arguments.integer("out_height");
+  const std::int64_t width = arguments.integer("out_width");
+  const std::int64_t words = input.shape[2];
+  require(falling.size() == words, "falling must have a pixel's words");
+  Output<std::uint64_t> output(height * width * words);
+  niwaki::run_kernel<PoolB1>(
+      entry,
+      {input.data.data(), input.shape[0], input.shape[1], words, arguments.window(), height, width,
+       falling.data.data(), output.data()},
+      run);
+  return output.to_numpy({height, width, words});
+}
+
 }  // namespace
 
 void add_unit_adapters(Adapters& adapters) {
   adapters[UnitB1::name] = unit;
   adapters[ChainB1::name] = chain;
+  adapters[PoolB1::name] = pool;
 }
 
 }  // namespace niwaki

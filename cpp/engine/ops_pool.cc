@@ -1,12 +1,15 @@
 // Pools: windows over compact planes; the integer average is a sum and the requantisation.
 #include <algorithm>
+#include <cstdlib>
 #include <memory>
+#include <vector>
 
 #include "engine/merge.h"
 #include "engine/ops.h"
 #include "engine/ops_planes.h"
 #include "engine/text.h"
 #include "pool/pool.h"
+#include "pool_b1/pool_b1.h"
 
 namespace niwaki {
 namespace {
@@ -55,6 +58,18 @@ class MaxPoolStep : public Step {
     });
   }
   PoolPlan plan;
+  int output = 0;
+};
+
+class BitPoolStep : public Step {
+ public:
+  void run(Run& run) const override {
+    Kernel<PoolB1>{plan.kernel}({run.value<uint64_t>(plan.x), plan.in.height, plan.in.width,
+                                 plan.in.words_per_pixel(), plan.window, plan.out.height,
+                                 plan.out.width, falling.data(), run.value<uint64_t>(output)});
+  }
+  PoolPlan plan;
+  std::vector<uint64_t> falling;
   int output = 0;
 };
 
@@ -164,6 +179,23 @@ StepPtr finish_max(const LayerReader& reader, const KernelChoice& choice, PoolPl
   return finish(std::move(step), choice);
 }
 
+// A rising test's maximum is an OR, a falling one's (sign -1) an AND; rising without signs.
+StepPtr finish_bits(const LayerReader& reader, const KernelChoice& choice, const PoolPlan& plan) {
+  auto step = std::make_unique<BitPoolStep>();
+  step->output = reader.output({DType::kU1});
+  step->plan = plan;
+  step->plan.kernel = choice.choose<PoolB1>().entry;
+  step->falling.assign(static_cast<size_t>(plan.in.words_per_pixel()), 0);
+  if (reader.find_tensor("sign") != nullptr) {
+    const auto* sign = reader.tensor("sign", {DType::kS8}, {plan.in.channels}).as<int8_t>();
+    for (int64_t c = 0; c < plan.in.channels; ++c) {
+      reader.require(std::abs(sign[c]) == 1, "sign must be -1 or +1", std::to_string(sign[c]));
+      if (sign[c] < 0) step->falling[static_cast<size_t>(c / 64)] |= uint64_t{1} << (c % 64);
+    }
+  }
+  return finish(std::move(step), choice);
+}
+
 StepPtr finish_average(const LayerReader& reader, const KernelChoice& choice, PoolPlan plan) {
   const int output = reader.output({DType::kF32});
   if (is_planes_pool(reader.program(), reader.layer())) {
@@ -181,7 +213,10 @@ StepPtr finish_average(const LayerReader& reader, const KernelChoice& choice, Po
 StepPtr build_max_pool(const Program& program, const Layer& layer, int index,
                        const KernelChoice& choice) {
   const LayerReader reader(program, layer, index);
-  const int x = reader.input("x", {DType::kF32, DType::kU8, DType::kS8});
+  const int x = reader.input("x", {DType::kF32, DType::kU8, DType::kS8, DType::kU1});
+  if (reader.value(x).dtype == DType::kU1) {
+    return finish_bits(reader, choice, read_window(reader, x, layer.output));
+  }
   return finish_max(reader, choice, read_window(reader, x, layer.output));
 }
 

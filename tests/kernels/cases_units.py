@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from niwaki import _core
 
-from .cases import Arguments, Case, case, draw_window, draw_words, pack_binary
+from .cases import Arguments, Case, case, draw_window, draw_words, pack_binary, words
 
 
 def _signs(rng: np.random.Generator, count: int, dtype: Any) -> np.ndarray:
@@ -53,6 +53,25 @@ def unit_b1(draw: Any, rng: np.random.Generator, op: str) -> Case:
         "sign": _signs(rng, outputs, np.float32),
         "level": _quarters(rng, outputs),
         "residual": residual,
+    }, None
+
+
+@case("PoolB1")
+def pool_b1(draw: Any, rng: np.random.Generator, op: str) -> Case:
+    window = draw_window(draw, dilated=False)
+    kernel = window["kernel"]
+    sizes = [draw(st.integers(kernel[i], 9)) for i in range(2)]
+    window["pads"] = pads = [min(pad, kernel[i % 2] - 1) for i, pad in enumerate(window["pads"])]
+    out = [
+        (sizes[i] + pads[i] + pads[i + 2] - kernel[i]) // window["strides"][i] + 1 for i in range(2)
+    ]
+    count = draw(st.integers(1, 3))
+    return {
+        "input": words(rng, *sizes, count),
+        "falling": words(rng, count),
+        **window,
+        "out_height": out[0],
+        "out_width": out[1],
     }, None
 
 

@@ -7,10 +7,13 @@ writes a layer's float and the next layer's bits in one pass, bits only, or one 
 from __future__ import annotations
 
 import numpy as np
+import onnx
+import onnx_ir as ir
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from niwaki.runtime import Engine, isas
+from niwaki import graph
+from niwaki.runtime import Engine, compile_graph, isas
 
 from . import oracle
 from .programs import Builder, binary_tensors
@@ -189,3 +192,63 @@ def test_layers_that_know_compact_values_only_keep_them():
     flat_y, last = Engine(b.program([flat, again]))(network.x)
     np.testing.assert_array_equal(flat_y, network.values[y].reshape(1, -1))
     np.testing.assert_array_equal(last, network.values[again])
+
+
+CHAIN = """
+<ir_version: 8, opset_import: ["": 18, "qonnx.custom_op.general": 1]>
+chain (float[N,3,9,7] x) => (float[N,9] y)
+<float[3,1,1] first = {0.5, -0.25, 0.0}, float[9,1,1] level = {3, 1, 0, -2, 5, -3, 2, 4, 0},
+ float[9,1,1] sign = {1, -1, 1, 1, -1, -1, 1, -1, 1}, float one = {1}, float zero = {0}>
+{
+  a = GreaterOrEqual(x, first)
+  b = Cast <to = 1> (a)
+  bits = qonnx.custom_op.general.Quant <signed = 0, narrow = 0, rounding_mode = "ROUND"> (b, one, zero, one)
+  v = qonnx.custom_op.general.BipolarQuant(latent, one)
+  acc = Conv <pads = [1, 1, 1, 1]> (bits, v)
+  scaled = Mul(acc, scale)
+  shifted = Add(scaled, bias)
+  high = MaxPool <kernel_shape = [3, 3], strides = [2, 2], pads = [1, 0, 0, 1]> (shifted)
+  turned = Mul(high, sign)
+  c = GreaterOrEqual(turned, level)
+  d = Cast <to = 1> (c)
+  next = qonnx.custom_op.general.Quant <signed = 0, narrow = 0, rounding_mode = "ROUND"> (d, one, zero, one)
+  w = qonnx.custom_op.general.BipolarQuant(latent2, one)
+  acc2 = Conv (next, w)
+  pooled = GlobalAveragePool(acc2)
+  y = Flatten(pooled)
+}
+"""  # noqa: E501
+
+
+def parse(text, **arrays):
+    """Return the Graph of a text whose arrays are left open."""
+    model = ir.from_proto(onnx.parser.parse_model(text))
+    for value in {v for node in model.graph for v in node.inputs if v is not None}:
+        if value.name in arrays:
+            array = np.asarray(arrays[value.name], np.float32)
+            value.const_value = ir.tensor(array, name=value.name)
+            value.shape, value.dtype = ir.Shape(array.shape), ir.DataType.FLOAT
+            model.graph.register_initializer(value)
+    return graph.from_proto(graph.to_proto(model))
+
+
+@pytest.mark.parametrize("isa", ISAS)
+def test_a_max_pool_between_bits_is_one_of_bits(rng, isa):
+    model = parse(
+        CHAIN,
+        latent=rng.standard_normal((9, 3, 3, 3)),
+        scale=rng.choice([-0.5, 0.3, 0.7], (9, 1, 1)),
+        bias=rng.standard_normal((9, 1, 1)),
+        latent2=rng.standard_normal((9, 9, 1, 1)),
+    )
+    x = rng.standard_normal((4, 3, 9, 7)).astype(np.float32)
+    engine = Engine(compile_graph(model), isa=isa)
+    expected = graph.evaluate(model, {"x": x}, "all")
+    np.testing.assert_allclose(engine(x), expected["y"], rtol=1e-5, atol=1e-5)
+    found = engine.values(x)
+    np.testing.assert_array_equal(found["next"], expected["next"])
+    ops = [layer["op"] for layer in engine.program.layers]
+    assert ops[:5] == ["threshold", "conv", "threshold", "max_pool", "conv"]
+    infos = engine.explain(x[:1])
+    assert infos[1].kernel.startswith("chain_u1_b1")
+    assert infos[3].kernel.startswith("pool_u1")

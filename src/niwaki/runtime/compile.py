@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from niwaki.graph.layers import view
 from niwaki.graph.passes import run_passes
+from niwaki.runtime._compile_bits import pool_bits
 from niwaki.runtime._compile_tensors import encode_arrays
 from niwaki.runtime._compile_values import Values
 from niwaki.runtime.program import Program
@@ -60,7 +61,7 @@ def compile_graph(
     is_integer = any(layer.op in _INTEGER_OPS for layer in seen.layers)
     values = Values(is_integer=is_integer)
     inputs = [values.add(name, "f32", shape) for name, shape in seen.inputs.items()]
-    for layer in seen.layers:
+    for layer in pool_bits(seen.layers, seen.outputs):
         _compile_layer(layer, values)
     header: dict[str, Any] = {
         "form": "integer" if is_integer else "float",
@@ -90,7 +91,7 @@ def _compile_layer(layer: Layer, values: Values) -> None:
         attrs["pads"] = [head, 0, 0, tail, 0, 0]
     dtype = layer.dtype
     inputs: dict[str, Any] = {}
-    stays_words = _is_one_pixel(layer, values)
+    stays_words = _is_one_pixel(layer, values) or _pools_words(layer, values)
     for role, value in layer.inputs.items():
         as_words = role == "bits" or stays_words
         inputs[role] = values.words(value) if as_words else values.planes(value)
@@ -100,6 +101,11 @@ def _compile_layer(layer: Layer, values: Values) -> None:
         dtype = values.bit_planes
     output = values.add(layer.output, dtype, layer.shape)
     values.layer(layer.op, layer.name, inputs, output, attrs, arrays)
+
+
+def _pools_words(layer: Layer, values: Values) -> bool:
+    """Tell whether a layer is a max pool of bits that exist as words."""
+    return layer.op == "max_pool" and layer.dtype == "u1" and values.has_words(layer.inputs["x"])
 
 
 def _is_one_pixel(layer: Layer, values: Values) -> bool:
