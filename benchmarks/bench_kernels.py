@@ -138,6 +138,11 @@ def _binary() -> dict[str, Case]:
     numbers = {"scale": scale, "bias": scale, "sign": signs.astype(np.float32), "level": scale}
     unit = {"floats": 1, "bits": 1, "relu": 0, "residual": _floats(SIDE * SIDE, CHANNELS)}
     return {
+        "PlanesB1": Case(
+            f"{shape}, on planes",
+            arguments | {"scale": scale, "residual": _floats(CHANNELS, SIDE, SIDE)},
+            work * CHANNELS,
+        ),
         "UnitB1": Case(f"{shape}, shortcut", arguments | numbers | unit, work * CHANNELS),
         "ChainB1": Case(shape, arguments | {"sign": signs, "limit": integers}, work * CHANNELS),
         "ConvB1": Case(shape, arguments, work * CHANNELS),
@@ -185,6 +190,8 @@ def _planes() -> dict[str, Case]:
     found["PixelsOfPlanesF32"] = {"x": by_type["F32"], "extra": 1}
     found["PlanesOfPixelsF32"] = {"x": pixels, "extra": 1}
     found["ThresholdPixelsF32"] = {"x": flat, "sign": sign, "level": np.zeros(CHANNELS, np.float32)}
+    levels = {"sign": sign, "level": np.zeros(CHANNELS, np.float32)}
+    found["ThresholdPlanesF32"] = {"x": by_type["F32"], **levels, "extra": 1}
     found["AveragePixelsF32"] = {"x": pixels, **pool}
     words = _integers(np.uint64, SIDE, SIDE, CHANNELS // 64)
     unpack = {"words": words.reshape(SIDE * SIDE, -1), "channels": CHANNELS}

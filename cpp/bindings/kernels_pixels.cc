@@ -1,6 +1,7 @@
-// Adapters of pixels_f32: float maps channels last.
+// Adapters of pixels_f32 (float maps channels last) and of thresholds on planes.
 #include "bindings/kernel_arguments.h"
 #include "pixels_f32/pixels_f32.h"
+#include "threshold/threshold.h"
 
 namespace niwaki {
 namespace {
@@ -53,6 +54,24 @@ nb::object threshold(const KernelEntry& entry, const Arguments& arguments, const
   return output.to_numpy({x.shape[0], words});
 }
 
+// x (C, H, W), on planes whose pad columns hold numbers: they must not become bits.
+nb::object threshold_planes(const KernelEntry& entry, const Arguments& arguments, const Run& run) {
+  const auto x = arguments.array<float>("x", 3);
+  const auto sign = arguments.array<std::int8_t>("sign", 1);
+  const auto level = arguments.array<float>("level", 1);
+  const Planes planes = planes_of(arguments, x.shape[0], x.shape[1], x.shape[2]);
+  require(sign.size() == planes.channels && level.size() == planes.channels,
+          "sign and level must have one value per channel");
+  std::vector<float> padded(static_cast<std::size_t>(elements_from_origin(planes, 1)), 1e9F);
+  copy_planes(compact_planes(x.shape[0], x.shape[1], x.shape[2]), x.data.data(), planes,
+              padded.data(), 1);
+  const std::int64_t words = (planes.channels + 63) / 64;
+  Output<std::uint64_t> output(planes.height * planes.width * words);
+  niwaki::run_kernel<ThresholdPlanesF32>(
+      entry, {padded.data(), planes, sign.data.data(), level.data.data(), output.data()}, run);
+  return output.to_numpy({planes.height, planes.width, words});
+}
+
 nb::object average(const KernelEntry& entry, const Arguments& arguments, const Run& run) {
   const auto x = arguments.array<float>("x", 3);  // (H, W, C)
   const std::int64_t height = arguments.integer("out_height");
@@ -73,6 +92,7 @@ void add_pixels_adapters(Adapters& adapters) {
   adapters[PlanesOfPixelsF32::name] = planes_of_pixels;
   adapters[ThresholdPixelsF32::name] = threshold;
   adapters[AveragePixelsF32::name] = average;
+  adapters[ThresholdPlanesF32::name] = threshold_planes;
 }
 
 }  // namespace niwaki

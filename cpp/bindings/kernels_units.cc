@@ -84,6 +84,27 @@ nb::object unit(const KernelEntry& entry, const Arguments& arguments, const Run&
   return all.to_numpy({y_size + 2 * words_size});
 }
 
+// The residual is (outputs, out_height, out_width), the output lies in rows of one more.
+nb::object planes(const KernelEntry& entry, const Arguments& arguments, const Run& run) {
+  const Common common(arguments);
+  const auto scale = arguments.array<float>("scale", 1);
+  require(scale.size() == common.outputs, "scale must have one number per output");
+  Array<float> residual;
+  if (arguments.has("residual")) residual = arguments.array<float>("residual", 3);
+  require(residual.data.empty() || residual.size() == common.pixels() * common.outputs,
+          "the residual must have the output's size");
+  const std::int64_t row = common.window.out_width + 1;
+  const std::int64_t plane = row * common.window.out_height;
+  Output<float> output(plane * common.outputs);
+  niwaki::run_kernel<PlanesB1>(
+      entry,
+      {common.input.data.data(), common.window, common.weights.data.data(), common.ones.data.data(),
+       common.outputs, scale.data.data(), residual.data.empty() ? nullptr : residual.data.data(),
+       common.pixels(), common.window.out_width, output.data(), plane, row},
+      run);
+  return output.to_numpy({common.outputs, common.window.out_height, row});
+}
+
 nb::object chain(const KernelEntry& entry, const Arguments& arguments, const Run& run) {
   const Common common(arguments);
   const auto sign = common.parameters<std::int32_t>(arguments, "sign");
@@ -118,6 +139,7 @@ nb::object pool(const KernelEntry& entry, const Arguments& arguments, const Run&
 void add_unit_adapters(Adapters& adapters) {
   adapters[UnitB1::name] = unit;
   adapters[ChainB1::name] = chain;
+  adapters[PlanesB1::name] = planes;
   adapters[PoolB1::name] = pool;
 }
 

@@ -72,6 +72,21 @@ struct ConvProblem : BinaryProblem {
   }
 };
 
+struct PlanesProblem : ConvProblem {
+  using Output = float;
+  std::vector<float> scale, residual;
+
+  explicit PlanesProblem(Random& random) : ConvProblem(random), scale(reals(random, count)) {
+    if (random.chance(0.5)) residual = reals(random, count * pixels());
+  }
+  void run(const KernelEntry& kernel, float* output) const {
+    call<PlanesB1>(kernel, {input.data(), window, weights.data(), ones.data(), count, scale.data(),
+                            residual.empty() ? nullptr : residual.data(), pixels(),
+                            window.out_width, output, stride, row});
+  }
+};
+
+NIWAKI_CHECK(PlanesB1, PlanesProblem)
 NIWAKI_CHECK(WindowOnes, OnesProblem)
 NIWAKI_CHECK(ConvB1, ConvProblem)
 

@@ -3,6 +3,7 @@
 
 #include "check/check.h"
 #include "check/window.h"
+#include "threshold/threshold.h"
 
 namespace niwaki::check {
 namespace {
@@ -101,6 +102,27 @@ struct AverageProblem : Problem {
   }
 };
 
+struct PlanesThresholdProblem : TurnProblem {
+  using Output = std::uint64_t;
+  std::vector<float> level;
+  std::vector<std::int8_t> sign;
+
+  explicit PlanesThresholdProblem(Random& random) : TurnProblem(random) {
+    input = reals(random, (planes.channels - 1) * planes.plane + planes.pixels());
+    for (std::int64_t c = 0; c < planes.channels; ++c) {
+      sign.push_back(random.chance(0.5) ? -1 : 1);
+      level.push_back(random.chance(0.5) ? input[static_cast<std::size_t>(c * planes.plane)] : 0);
+    }
+  }
+  std::size_t outputs() const {
+    return static_cast<std::size_t>(pixels() * ((planes.channels + 63) / 64));
+  }
+  void run(const KernelEntry& kernel, std::uint64_t* output) const {
+    call<ThresholdPlanesF32>(kernel, {input.data(), planes, sign.data(), level.data(), output});
+  }
+};
+
+NIWAKI_CHECK(ThresholdPlanesF32, PlanesThresholdProblem)
 NIWAKI_CHECK(PixelsOfPlanesF32, ToPixelsProblem)
 NIWAKI_CHECK(PlanesOfPixelsF32, ToPlanesProblem)
 NIWAKI_CHECK(ThresholdPixelsF32, ThresholdProblem)

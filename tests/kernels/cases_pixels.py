@@ -35,6 +35,16 @@ def threshold_pixels(draw: Any, rng: np.random.Generator, op: str) -> Case:
     return {"x": x, "sign": sign, "level": level}, None
 
 
+@case("ThresholdPlanesF32")
+def threshold_planes(draw: Any, rng: np.random.Generator, op: str) -> Case:
+    shape = draw(CHANNELS | st.integers(1, 130)), draw(SMALL), draw(WIDTHS)
+    x = rng.integers(-3, 4, shape).astype(np.float32)
+    x[rng.random(x.shape) < 0.05] = np.nan
+    sign = rng.choice(np.array([-1, 1], np.int8), shape[0])
+    level = rng.choice(np.array([-2, 0, 1, np.inf], np.float32), shape[0])
+    return {"x": x, "sign": sign, "level": level, "extra": draw(st.integers(0, 2))}, None
+
+
 @case("AveragePixelsF32")
 def average_pixels(draw: Any, rng: np.random.Generator, op: str) -> Case:
     window = draw_window(draw, dilated=False, most=4)

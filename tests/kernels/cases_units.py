@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from niwaki import _core
 
-from .cases import Arguments, Case, case, draw_window, draw_words, pack_binary, words
+from .cases import Arguments, Case, case, draw_window, draw_words, floats, pack_binary, words
 
 
 def _signs(rng: np.random.Generator, count: int, dtype: Any) -> np.ndarray:
@@ -54,6 +54,14 @@ def unit_b1(draw: Any, rng: np.random.Generator, op: str) -> Case:
         "level": _quarters(rng, outputs),
         "residual": residual,
     }, None
+
+
+@case("PlanesB1")
+def planes_b1(draw: Any, rng: np.random.Generator, op: str) -> Case:
+    binary, (height, width) = _binary(draw, rng)
+    outputs = binary["outputs"]
+    residual = floats(rng, outputs, height, width) if draw(st.booleans()) else None
+    return {**binary, "scale": floats(rng, outputs), "residual": residual}, None
 
 
 @case("PoolB1")

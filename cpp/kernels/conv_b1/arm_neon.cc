@@ -28,8 +28,8 @@ inline void flush(Part (&counts)[size][kParts]) {
   }
 }
 
-template <int size>
-void tile(const ConvB1Args& args, std::int64_t o, std::int64_t y, std::int64_t x) {
+template <int size, class Args>
+void tile(const Args& args, std::int64_t o, std::int64_t y, std::int64_t x) {
   const BinaryWindow& w = args.window;
   const std::int64_t block_words = w.kernel_h * w.kernel_w * w.words * kBinaryBlock;
   const std::int64_t pixel_step = w.stride_w * w.words;
@@ -68,10 +68,18 @@ void tile(const ConvB1Args& args, std::int64_t o, std::int64_t y, std::int64_t x
       vst1q_u64(sums + 2 * part, counts[p][part].sums);
     }
     const std::int32_t ones = args.ones[y * w.out_width + x + p];
-    const std::int64_t place = y * args.output_row_width + x + p;
     for (std::int64_t k = 0; k < kBinaryBlock && o + k < args.outputs; ++k) {
-      args.output[(o + k) * args.output_stride + place] =
-          2 * static_cast<std::int32_t>(sums[k]) - ones;
+      put_sum(args, o + k, y, x + p, 2 * static_cast<std::int32_t>(sums[k]) - ones);
+    }
+  }
+}
+
+template <class Args>
+void conv(const Args& args) {
+  for (std::int64_t o = 0; o < args.outputs; o += kBinaryBlock) {
+    for (std::int64_t y = 0; y < args.window.out_height; ++y) {
+      for_even_tiles<kPixels>(args.window.out_width,
+                              [&](auto size, auto x) { tile<size()>(args, o, y, x); });
     }
   }
 }
@@ -84,13 +92,7 @@ void window_ones_u1_i32_arm_neon(const WindowOnesArgs& args) {
   });
 }
 
-void conv_u1_b1_i32_arm_neon(const ConvB1Args& args) {
-  for (std::int64_t o = 0; o < args.outputs; o += kBinaryBlock) {
-    for (std::int64_t y = 0; y < args.window.out_height; ++y) {
-      for_even_tiles<kPixels>(args.window.out_width,
-                              [&](auto size, auto x) { tile<size()>(args, o, y, x); });
-    }
-  }
-}
+void conv_u1_b1_i32_arm_neon(const ConvB1Args& args) { conv(args); }
+void planes_u1_b1_f32_arm_neon(const PlanesB1Args& args) { conv(args); }
 
 }  // namespace niwaki::kernels

@@ -51,7 +51,28 @@ struct ConvB1Args {
   std::int64_t output_row_width;
 };
 
+// The same sums as a term of a float layer on planes (BAP's binary branch):
+//
+//   y[o * output_stride + y * output_row_width + x] = acc * scale[o] [+ residual at its own
+//   strides]
+//
+// Product and sum are rounded alone, as in unit_b1.h.
+struct PlanesB1Args {
+  const std::uint64_t* input;
+  BinaryWindow window;
+  const std::uint64_t* weights;
+  const std::int32_t* ones;
+  std::int64_t outputs;
+  const float* scale;
+  const float* residual;  // or nullptr: none
+  std::int64_t residual_stride, residual_row_width;
+  float* output;
+  std::int64_t output_stride;
+  std::int64_t output_row_width;
+};
+
 NIWAKI_OP(WindowOnes, WindowOnesArgs);
+NIWAKI_OP(PlanesB1, PlanesB1Args);
 NIWAKI_OP(ConvB1, ConvB1Args);
 
 }  // namespace niwaki::kernels

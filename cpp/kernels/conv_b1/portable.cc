@@ -28,11 +28,8 @@ void count_window(const BinaryWindow& w, const std::uint64_t* start, const std::
   }
 }
 
-}  // namespace
-
-void window_ones_u1_i32_portable(const WindowOnesArgs& args) { window_ones(args, popcount); }
-
-void conv_u1_b1_i32_portable(const ConvB1Args& args) {
+template <class Args>
+void conv(const Args& args) {
   const BinaryWindow& w = args.window;
   const std::int64_t block_words = w.kernel_h * w.kernel_w * w.words * kBinaryBlock;
   for (std::int64_t o = 0; o < args.outputs; o += kBinaryBlock) {
@@ -43,12 +40,17 @@ void conv_u1_b1_i32_portable(const ConvB1Args& args) {
         count_window(w, window_start(args.input, w, y, x), weights, counts);
         const std::int32_t ones = args.ones[y * w.out_width + x];
         for (std::int64_t k = 0; k < kBinaryBlock && o + k < args.outputs; ++k) {
-          args.output[(o + k) * args.output_stride + y * args.output_row_width + x] =
-              2 * counts[k] - ones;
+          put_sum(args, o + k, y, x, 2 * counts[k] - ones);
         }
       }
     }
   }
 }
+
+}  // namespace
+
+void window_ones_u1_i32_portable(const WindowOnesArgs& args) { window_ones(args, popcount); }
+void conv_u1_b1_i32_portable(const ConvB1Args& args) { conv(args); }
+void planes_u1_b1_f32_portable(const PlanesB1Args& args) { conv(args); }
 
 }  // namespace niwaki::kernels

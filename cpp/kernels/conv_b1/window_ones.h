@@ -18,6 +18,20 @@ inline std::int64_t tap_step(const BinaryWindow& w, std::int64_t i, std::int64_t
   return (i * w.dilation_h * w.padded_w + j * w.dilation_w) * w.words;
 }
 
+// Store one sum.
+inline void put_sum(const ConvB1Args& args, std::int64_t o, std::int64_t y, std::int64_t x,
+                    std::int32_t acc) {
+  args.output[o * args.output_stride + y * args.output_row_width + x] = acc;
+}
+inline void put_sum(const PlanesB1Args& args, std::int64_t o, std::int64_t y, std::int64_t x,
+                    std::int32_t acc) {
+  float sum = static_cast<float>(acc) * args.scale[o];
+  if (args.residual != nullptr) {
+    sum = sum + args.residual[o * args.residual_stride + y * args.residual_row_width + x];
+  }
+  args.output[o * args.output_stride + y * args.output_row_width + x] = sum;
+}
+
 template <class Popcount>
 void window_ones(const WindowOnesArgs& args, const Popcount& popcount) {
   const BinaryWindow& w = args.window;

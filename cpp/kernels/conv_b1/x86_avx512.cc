@@ -1,5 +1,6 @@
 #include <immintrin.h>
 
+#include "common/simd.h"
 #include "common/tiles.h"
 #include "conv_b1/conv_b1.h"
 #include "conv_b1/window_ones.h"
@@ -31,10 +32,28 @@ inline void transpose(const __m256i in[8], __m256i out[8]) {
   }
 }
 
+// Write a row of sums of output o, from pixel (y, x) on.
+NIWAKI_INLINE void put(const ConvB1Args& args, std::int64_t o, std::int64_t y, std::int64_t x,
+                       __mmask8 mask, __m256i acc) {
+  std::int32_t* output = args.output + o * args.output_stride + y * args.output_row_width + x;
+  _mm256_mask_storeu_epi32(output, mask, acc);
+}
+NIWAKI_INLINE void put(const PlanesB1Args& args, std::int64_t o, std::int64_t y, std::int64_t x,
+                       __mmask8 mask, __m256i acc) {
+  __m256 sum = _mm256_mul_ps(_mm256_cvtepi32_ps(acc), _mm256_set1_ps(args.scale[o]));
+  if (args.residual != nullptr) {
+    const std::int64_t place = o * args.residual_stride + y * args.residual_row_width + x;
+    sum = _mm256_add_ps(sum, _mm256_maskz_loadu_ps(mask, args.residual + place));
+  }
+  float* output = args.output + o * args.output_stride + y * args.output_row_width + x;
+  _mm256_mask_storeu_ps(output, mask, sum);
+}
+
 // Write 2 * counts - ones for `size` pixels of up to 8 outputs.
-template <int size>
-inline void store(const __m512i counts[size], const std::int32_t* ones, std::int64_t outputs,
-                  std::int32_t* output, std::int64_t output_stride) {
+template <int size, class Args>
+inline void store(const Args& args, const __m512i counts[size], std::int64_t first, std::int64_t y,
+                  std::int64_t x) {
+  const std::int32_t* ones = args.ones + y * args.window.out_width + x;
   __m256i pixels[kPixels];
   for (int p = 0; p < kPixels; ++p) {
     pixels[p] = p < size ? _mm512_cvtepi64_epi32(counts[p < size ? p : 0]) : _mm256_setzero_si256();
@@ -44,15 +63,15 @@ inline void store(const __m512i counts[size], const std::int32_t* ones, std::int
   const __mmask8 mask = static_cast<__mmask8>((1 << size) - 1);
   const __m256i window_ones = _mm256_maskz_loadu_epi32(mask, ones);
   for (int o = 0; o < kBinaryBlock; ++o) {
-    if (o < outputs) {
+    if (first + o < args.outputs) {
       const __m256i acc = _mm256_sub_epi32(_mm256_add_epi32(rows[o], rows[o]), window_ones);
-      _mm256_mask_storeu_epi32(output + o * output_stride, mask, acc);
+      put(args, first + o, y, x, mask, acc);
     }
   }
 }
 
-template <int size, int kBlocks>
-void tile(const ConvB1Args& args, std::int64_t o, std::int64_t y, std::int64_t x) {
+template <int size, int kBlocks, class Args>
+void tile(const Args& args, std::int64_t o, std::int64_t y, std::int64_t x) {
   const BinaryWindow& w = args.window;
   const std::int64_t block_words = w.kernel_h * w.kernel_w * w.words * kBinaryBlock;
   const std::int64_t pixel_step = w.stride_w * w.words;
@@ -82,17 +101,13 @@ void tile(const ConvB1Args& args, std::int64_t o, std::int64_t y, std::int64_t x
       }
     }
   }
-  const std::int64_t place = y * args.output_row_width + x;
   for (int b = 0; b < kBlocks; ++b) {
-    const std::int64_t first = o + b * kBinaryBlock;
-    store<size>(counts[b], args.ones + y * w.out_width + x, args.outputs - first,
-                args.output + first * args.output_stride + place, args.output_stride);
+    store<size>(args, counts[b], o + b * kBinaryBlock, y, x);
   }
 }
 
-}  // namespace
-
-void conv_u1_b1_i32_x86_avx512(const ConvB1Args& args) {
+template <class Args>
+void conv(const Args& args) {
   const BinaryWindow& w = args.window;
   std::int64_t o = 0;
   while (o < args.outputs) {
@@ -109,5 +124,10 @@ void conv_u1_b1_i32_x86_avx512(const ConvB1Args& args) {
     o += two ? 2 * kBinaryBlock : kBinaryBlock;
   }
 }
+
+}  // namespace
+
+void conv_u1_b1_i32_x86_avx512(const ConvB1Args& args) { conv(args); }
+void planes_u1_b1_f32_x86_avx512(const PlanesB1Args& args) { conv(args); }
 
 }  // namespace niwaki::kernels

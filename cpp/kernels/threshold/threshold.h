@@ -9,6 +9,7 @@
 
 #include <cstdint>
 
+#include "common/planes.h"
 #include "common/table.h"
 
 namespace niwaki::kernels {
@@ -20,6 +21,15 @@ struct ThresholdArgs {
   std::int64_t pixels;
   const std::int8_t* sign;
   const Level* level;
+  std::uint64_t* words;
+};
+
+// Of a float map on padded planes (planes.h); words of the pixels alone, as above.
+struct ThresholdPlanesF32Args {
+  const float* input;  // origin
+  Planes planes;
+  const std::int8_t* sign;
+  const float* level;
   std::uint64_t* words;
 };
 
@@ -38,6 +48,7 @@ using UnpackBitsF32Args = UnpackBitsArgs<float>;
 using UnpackBitsU8Args = UnpackBitsArgs<std::uint8_t>;
 
 NIWAKI_OP(ThresholdF32, ThresholdF32Args);
+NIWAKI_OP(ThresholdPlanesF32, ThresholdPlanesF32Args);
 NIWAKI_OP(ThresholdU8, ThresholdU8Args);
 NIWAKI_OP(ThresholdS8, ThresholdS8Args);
 NIWAKI_OP(UnpackBitsF32, UnpackBitsF32Args);
