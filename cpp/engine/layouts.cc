@@ -75,7 +75,9 @@ class Pass {
       for (int id : touched) {
         const bool taken = std::any_of(wish.planes.begin(), wish.planes.end(),
                                        [id](const PlanesWish& each) { return each.value == id; });
-        if (!taken) compact[id] = true;
+        const bool any_form =
+            std::find(wish.any_form.begin(), wish.any_form.end(), id) != wish.any_form.end();
+        if (!taken && !any_form) compact[id] = true;
         if (id == layer.output) layout(id).made_as_planes = taken;
       }
       for (const PlanesWish& each : wish.planes) {

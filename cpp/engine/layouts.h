@@ -34,7 +34,7 @@ struct LayoutWish {
   std::vector<std::pair<int, int>> joined;  // pairs of values that should share `row`
   bool concat = false;                      // of channels: inputs may be windows of the output
   std::vector<int> pixels;    // float maps that it takes channels last, all of them or none
-  std::vector<int> any_form;  // float maps that it reads compact or channels last, as they come
+  std::vector<int> any_form;  // float maps that it reads in whichever form they have
   bool follows = false;  // runs channels last where all its inputs do (pixels.h), else on planes
   std::vector<int> in_place;  // inputs whose memory the output may take, element by element
 };

@@ -137,6 +137,9 @@ StepPtr build_conv(const Program& program, const Layer& layer, int index,
   }
   if (is_float_conv(program, layer)) {
     check_output(reader, reader.value(step->x).shape, window, output.shape);
+    if (step->bits >= 0) {
+      check_output(reader, reader.value(step->bits).shape, window, output.shape);
+    }
     return build_float_conv(reader, choice, window, storage);
   }
   if (step->x >= 0) {

@@ -10,7 +10,7 @@
 
 namespace niwaki {
 
-// Whether a conv layer runs as a convolution algorithm: floats in and out, no bits.
+// Whether a conv layer runs as a convolution algorithm: floats in and out, and bits perhaps.
 bool is_float_conv(const Program& program, const Layer& layer);
 
 // The window fits the output already, and x and storage agree.

@@ -1,7 +1,9 @@
-// conv in floats without bits: one of the convolution algorithms, in one pass on padded planes.
+// conv of floats: one of the convolution algorithms, in one pass on padded planes; with bits as
+// well, their sums are what the pass adds at its store.
 #include <algorithm>
 #include <memory>
 
+#include "engine/binary_term.h"
 #include "engine/ops_conv.h"
 #include "engine/pixels.h"
 #include "engine/text.h"
@@ -15,12 +17,12 @@ constexpr int64_t kMaxRow = int64_t{1} << 26;  // positions of one output channe
 
 class AlgorithmStep : public Step {
  public:
-  bool batched() const override { return true; }
+  bool batched() const override { return term == nullptr; }
 
   void run(Run& run) const override {
-    const conv::Call call{run.planes(x), run.planes(output),
-                          residual >= 0 ? run.planes(residual) : nullptr, run.images(),
-                          run.shared()};
+    const float* added = residual >= 0 ? run.planes(residual) : nullptr;
+    if (term != nullptr) added = term->run(run, run.shared() + term_at, added);
+    const conv::Call call{run.planes(x), run.planes(output), added, run.images(), run.shared()};
     for (int stage = 0; stage < algorithm->stages(); ++stage) {
       run.parallel(algorithm->tasks(stage, run.images()), [&](int64_t task, uint8_t* scratch) {
         algorithm->run(call, stage, task, scratch);
@@ -28,7 +30,7 @@ class AlgorithmStep : public Step {
     }
   }
 
-  bool bands() const override { return algorithm->bands(); }
+  bool bands() const override { return term == nullptr && algorithm->bands(); }
 
   void run_rows(const Run& run, int64_t first, int64_t last) const override {
     const conv::Call call{run.planes(x), run.planes(output),
@@ -46,6 +48,8 @@ class AlgorithmStep : public Step {
   }
 
   std::unique_ptr<conv::Algorithm> algorithm;
+  std::unique_ptr<BinaryTerm> term;  // of bits, where the layer has any
+  size_t term_at = 0;                // its place in the shared scratch
   Window window;
   std::vector<uint32_t> mask;
   int x = -1, residual = -1, output = 0;
@@ -56,8 +60,8 @@ class AlgorithmStep : public Step {
 bool is_float_conv(const Program& program, const Layer& layer) {
   const int x = layer.input("x");
   const int residual = layer.input("residual");
-  return x >= 0 && layer.input("bits") < 0 && is_float_map(program, x) &&
-         is_float_map(program, layer.output) && (residual < 0 || is_float_map(program, residual));
+  return x >= 0 && is_float_map(program, x) && is_float_map(program, layer.output) &&
+         (residual < 0 || is_float_map(program, residual));
 }
 
 void wish_conv(const LayerReader& reader, LayoutWish& wish) {
@@ -117,6 +121,12 @@ StepPtr build_float_conv(const LayerReader& reader, const KernelChoice& choice,
     problem.residual = program.layouts[step->residual].planes;
     problem.has_residual = true;
   }
+  if (layer.input("bits") >= 0) {
+    // The algorithm adds the binary branch, shortcut included, as it adds a shortcut.
+    step->term = std::make_unique<BinaryTerm>(reader, choice, window, problem, *step);
+    problem.residual = step->term->planes();
+    problem.has_residual = true;
+  }
   reader.require(problem.input.image <= kMaxPositions && problem.output.image <= kMaxPositions,
                  "the padded image must have fewer than 2^31 elements",
                  concat(in.text(), " with its pads"));
@@ -148,7 +158,7 @@ StepPtr build_float_conv(const LayerReader& reader, const KernelChoice& choice,
       static_cast<double>(lists.entries.size()) / static_cast<double>(out.channels * row_size);
   problem.threads = choice.threads();
   problem.isa = choice.isa();
-  problem.max_images = choice.images();
+  problem.max_images = step->term != nullptr ? 1 : choice.images();
   if (problem.output.row != problem.output.width) {
     step->mask = pixel_mask(problem.output);
     problem.mask = step->mask.data();
@@ -159,6 +169,12 @@ StepPtr build_float_conv(const LayerReader& reader, const KernelChoice& choice,
   step->thread_bytes = step->algorithm->thread_bytes;
   step->packed_bytes = step->algorithm->packed_bytes;
   step->kernel = step->algorithm->kernel;
+  if (step->term != nullptr) {
+    step->term_at = align_bytes(step->shared_bytes);
+    step->shared_bytes = step->term_at + step->term->scratch_bytes();
+    step->packed_bytes += step->term->packed_bytes();
+    step->kernel += " + " + step->term->kernel();
+  }
   step->algorithm_name = std::string(chosen.row->name);
   step->tuning = conv::tuning_text(chosen.tuning);
   step->reason = chosen.reason;

@@ -26,6 +26,10 @@ class ThresholdStep : public Step {
  public:
   void run(Run& run) const override {
     auto* words = run.value<uint64_t>(output);
+    if (planes != nullptr) {
+      return Kernel<ThresholdPlanesF32>{entry}(
+          {run.planes(x), *planes, sign, level->as<float>(), words});
+    }
     if (pixels) {
       return Kernel<ThresholdPixelsF32>{entry}(
           {run.value<float>(x), shape.channels, shape.pixels(), sign, level->as<float>(), words});
@@ -44,7 +48,8 @@ class ThresholdStep : public Step {
   }
   const KernelEntry* entry = nullptr;
   DType dtype = DType::kF32;
-  bool pixels = false;  // x lies channels last
+  bool pixels = false;             // x lies channels last
+  const Planes* planes = nullptr;  // x is read as planes
   Shape shape;
   const int8_t* sign = nullptr;
   const Tensor* level = nullptr;
@@ -188,8 +193,12 @@ StepPtr build_threshold(const Program& program, const Layer& layer, int index,
   }
   const bool is_float = step->dtype == DType::kF32;
   step->level = &reader.tensor("level", {is_float ? DType::kF32 : DType::kS32}, {channels});
-  step->pixels = is_float && program.layouts[step->x].pixels;
-  step->entry = step->pixels                ? choice.choose<ThresholdPixelsF32>().entry
+  const ValueLayout& layout = program.layouts[step->x];
+  step->pixels = is_float && layout.pixels;
+  // Alone it asks for no copy: it reads planes where only they are there.
+  if (is_float && !layout.has_compact) step->planes = &layout.planes;
+  step->entry = step->planes != nullptr     ? choice.choose<ThresholdPlanesF32>().entry
+                : step->pixels              ? choice.choose<ThresholdPixelsF32>().entry
                 : is_float                  ? choice.choose<ThresholdF32>().entry
                 : step->dtype == DType::kU8 ? choice.choose<ThresholdU8>().entry
                                             : choice.choose<ThresholdS8>().entry;

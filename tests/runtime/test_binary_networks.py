@@ -16,7 +16,7 @@ from niwaki import graph
 from niwaki.runtime import Engine, compile_graph, isas
 
 from . import oracle
-from .programs import Builder, binary_tensors
+from .programs import Builder, binary_tensors, weight_tensors
 
 ISAS = [*isas(), "reference"]
 CHANNELS = st.integers(1, 130)
@@ -192,6 +192,41 @@ def test_layers_that_know_compact_values_only_keep_them():
     flat_y, last = Engine(b.program([flat, again]))(network.x)
     np.testing.assert_array_equal(flat_y, network.values[y].reshape(1, -1))
     np.testing.assert_array_equal(last, network.values[again])
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_a_layer_of_floats_and_bits_stays_on_planes(threads):
+    network = Network(6, (8, 7, 5), images=3)
+    b, rng = network.builder, network.rng
+    attrs = {**SAME, "weight": "sparse", "groups": 1, "activation": {"kind": "relu"}}
+    y, parts = b.input, []
+    for index in range(3):
+        weight = (rng.standard_normal((24, 8 if index == 0 else 24, 3, 3)) * 0.3).astype(np.float32)
+        weight[rng.random(weight.shape) < 0.9] = 0
+        signs = rng.choice(np.array([-1, 1], np.int8), weight.shape)
+        scale = (rng.standard_normal(24) / 20).astype(np.float32)
+        shape = weight.shape[1], 7, 5
+        level = {"sign": np.ones(shape[0], np.int8), "level": np.full(shape[0], 0.1, np.float32)}
+        bits = b.layer("threshold", {"x": y}, "u1", shape, {}, level)
+        inputs = {"x": y, "bits": bits} | ({"residual": y} if index else {})
+        tensors = {**weight_tensors(weight, "sparse"), **binary_tensors(signs)}
+        tensors["binary.scale"] = scale
+        made = b.layer("conv", inputs, "f32", (24, 7, 5), attrs, tensors)
+        parts.append((y, bits, made, weight, signs, scale))
+        y = made
+    engine = Engine(b.program([y]), threads=threads)
+    found = engine.values(network.x)
+    value = [found[each["name"]].astype(np.float64) for each in b.values]
+    # Each layer on the engine's own inputs: a level may lie within a rounding of a value.
+    for x, bits, made, weight, signs, scale in parts:
+        np.testing.assert_array_equal(value[bits], value[x] >= np.float32(0.1))
+        sums = oracle.conv(value[x], weight.astype(np.float64), pads=(1, 1, 1, 1))
+        acc = oracle.conv(value[bits], signs.astype(np.float64), pads=(1, 1, 1, 1))
+        expected = sums + acc * column(scale) + (value[x] if x != b.input else 0)
+        np.testing.assert_allclose(value[made], np.maximum(expected, 0), rtol=1e-4, atol=1e-4)
+    infos = engine.explain(network.x[:1])
+    assert not any(info.conversions for info in infos[1:])
+    assert all("planes_u1_b1_f32" in info.kernel for info in infos if info.op == "conv")
 
 
 CHAIN = """
