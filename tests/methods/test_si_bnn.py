@@ -227,9 +227,15 @@ def engine_bits(model, x):
     engine = Engine(compile_graph(graph))
     program, values = engine.program, engine.values(x.numpy())
     names = [value["name"] for value in program.header["values"]]
-    found = []
-    for layer in program.header["layers"]:
+    layers, found = program.header["layers"], []
+    # A max pool of bits stands behind the threshold that was behind it.
+    pools = {each["inputs"]["x"]: each["output"] for each in layers if each["op"] == "max_pool"}
+    for layer in layers:
         if layer["op"] != "threshold":
+            continue
+        if layer["output"] in pools:  # of integers: equal, however near
+            bits = values[names[pools[layer["output"]]]]
+            found.append((bits > 0, np.full(bits.shape, np.inf)))
             continue
         source = values[names[layer["inputs"]["x"]]]
         shape = (-1,) + (1,) * (source.ndim - 2)
