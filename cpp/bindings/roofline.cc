@@ -31,13 +31,14 @@ void bind_roofline(nb::module_& m) {
         found["l2_gb"] = roofs.l2_gb;
         found["l3_gb"] = roofs.l3_gb;
         found["memory_gb"] = roofs.memory_gb;
+        found["bits_gmacs"] = roofs.bits_gmacs;
         return found;
       },
       nb::arg("isa") = "auto",
       "Measure what one thread can do at most here, in a fifth of a second: 1e9 float "
       "multiply-adds "
       "a second from registers, with an unaligned and an aligned load from L1 each; 1e9 bytes a "
-      "second read from L2, L3 and memory.");
+      "second read from L2, L3 and memory; 1e9 bits a second ANDed and counted.");
 }
 
 }  // namespace niwaki

@@ -69,6 +69,8 @@ Roofline measure_roofline(kernels::Isa isa) {
   constexpr int64_t kRounds = 2000;
   const double vectors = static_cast<double>(kRounds * loops.fma_vectors * loops.lanes);
   roofs.fma_gmacs = vectors / least_seconds(kRepetitions, [&] { return loops.fma(kRounds); }) / 1e9;
+  const double bits = static_cast<double>(kRounds * loops.bit_words * 64);
+  roofs.bits_gmacs = bits / least_seconds(kRepetitions, [&] { return loops.bits(kRounds); }) / 1e9;
   constexpr int64_t kLoadRounds = 32;
   const auto loaded = static_cast<double>(kNear * kLoadRounds);
   const auto load_rate = [&](const float* from) {

@@ -8,6 +8,7 @@ from niwaki import _core
 from niwaki.runtime import isas
 
 RATES = ["fma_gmacs", "load_gmacs", "load_aligned_gmacs", "l2_gb", "l3_gb", "memory_gb"]
+RATES += ["bits_gmacs"]
 
 
 @pytest.mark.parametrize("isa", ["auto", *isas()])

@@ -2,6 +2,6 @@
 
 namespace niwaki::kernels {
 
-const RooflineLoops kRooflineNeon = kLoops<simd::Neon>;
+const RooflineLoops kRooflineNeon = kLoops<simd::Neon, NeonBits>;
 
 }  // namespace niwaki::kernels

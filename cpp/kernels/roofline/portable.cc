@@ -2,6 +2,6 @@
 
 namespace niwaki::kernels {
 
-const RooflineLoops kRooflinePortable = kLoops<simd::Portable>;
+const RooflineLoops kRooflinePortable = kLoops<simd::Portable, PortableBits>;
 
 }  // namespace niwaki::kernels

@@ -1,6 +1,6 @@
 // Loops that run at a bound of the machine, to hold kernels against: multiply-adds from registers,
-// multiply-adds that load, and reading. engine/roofline.h times them. No kernels.inc: they compute
-// nothing that anyone wants.
+// multiply-adds that load, reading, and counting bits. engine/roofline.h times them. No
+// kernels.inc: they compute nothing that anyone wants.
 #pragma once
 
 #include <cstdint>
@@ -17,6 +17,9 @@ struct RooflineLoops {
   float (*load)(const float* data, std::int64_t floats, std::int64_t rounds);
   // The same with an addition: for arrays beyond the L1 cache, where reading is the bound.
   float (*read)(const float* data, std::int64_t floats, std::int64_t rounds);
+  // AND, popcount and addition of words of 64 bits from registers: `bit_words` in a round.
+  std::int64_t bit_words;
+  float (*bits)(std::int64_t rounds);
 };
 
 inline constexpr std::int64_t kRooflineStep = 128;

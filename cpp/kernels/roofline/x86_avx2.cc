@@ -2,6 +2,6 @@
 
 namespace niwaki::kernels {
 
-const RooflineLoops kRooflineAvx2 = kLoops<simd::Avx2>;
+const RooflineLoops kRooflineAvx2 = kLoops<simd::Avx2, Avx2Bits>;
 
 }  // namespace niwaki::kernels

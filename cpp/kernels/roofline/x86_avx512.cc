@@ -2,6 +2,6 @@
 
 namespace niwaki::kernels {
 
-const RooflineLoops kRooflineAvx512 = kLoops<simd::Avx512>;
+const RooflineLoops kRooflineAvx512 = kLoops<simd::Avx512, Avx512Bits>;
 
 }  // namespace niwaki::kernels

@@ -8,7 +8,7 @@ namespace {
 // 4 pixels x 8 outputs (2 vectors of 4): 8 vectors of byte counts. A nibble's popcount comes from a
 // 16-entry table (one shuffle); a word adds at most 8 to a byte, so bytes are summed up every 31
 // words, into memory: registers are for the counts.
-constexpr int kPixels = 4;
+constexpr int kPixels = 3;
 constexpr int kFlush = 31;
 
 NIWAKI_INLINE __m256i popcount_bytes(__m256i x) {
@@ -57,7 +57,8 @@ NIWAKI_INLINE void flush(__m256i (&bytes)[size][2], __m256i (&sums)[size][2]) {
 }
 
 template <int size, class Args>
-void tile(const Args& args, std::int64_t o, std::int64_t y, std::int64_t x) {
+void tile(const Args& shared, std::int64_t o, std::int64_t y, std::int64_t x) {
+  const Args args = shared;  // a copy: stored bytes can't change it, so it stays in registers
   const BinaryWindow& w = args.window;
   const std::int64_t block_words = w.kernel_h * w.kernel_w * w.words * kBinaryBlock;
   const std::int64_t pixel_step = w.stride_w * w.words;

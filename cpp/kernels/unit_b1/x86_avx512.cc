@@ -36,7 +36,8 @@ NIWAKI_INLINE void store(const ChainB1Args& args, std::int64_t pixel, std::int64
 }
 
 template <int size, int kBlocks, class Args>
-void tile(const Args& args, std::int64_t o, std::int64_t y, std::int64_t x) {
+void tile(const Args& shared, std::int64_t o, std::int64_t y, std::int64_t x) {
+  const Args args = shared;  // a copy: stored bytes can't change it, so it stays in registers
   const BinaryWindow& w = args.window;
   const std::int64_t block_words = w.kernel_h * w.kernel_w * w.words * kBinaryBlock;
   const std::int64_t pixel_step = w.stride_w * w.words;
