@@ -69,6 +69,7 @@ class Pass {
       if (wish.follows && runs_on_pixels(program_, layer)) {
         wish.planes.clear();
         wish.joined.clear();
+        wish.in_place.clear();  // the epilogue's chunks overlap: what they write isn't read again
       }
       std::vector<int> touched = layer.inputs;
       touched.push_back(layer.output);

@@ -169,6 +169,20 @@ def test_an_average_and_an_activation_between_stay_channels_last():
     assert not any(info.conversions for info in infos)
 
 
+@pytest.mark.parametrize("isa", ISAS)
+def test_sums_and_activations_of_odd_sizes_are_made_once(isa):
+    network = Network(7, (8, 3, 3))
+    b = network.builder
+    y = network.conv(network.threshold(b.input), 5, SAME)
+    z = network.conv(network.threshold(y), 5, SAME)
+    leaky = {"activation": {"kind": "leaky_relu", "alpha": 0.25}}
+    total = b.layer("add", {"a": y, "b": z}, "f32", (5, 3, 3), {"activation": {"kind": "none"}})
+    last = b.layer("activation", {"x": total}, "f32", (5, 3, 3), leaky)
+    expected = network.values[y] + network.values[z]
+    expected = np.where(expected >= 0, expected, np.float32(0.25) * expected)
+    np.testing.assert_array_equal(Engine(b.program([last]), isa=isa)(network.x), expected)
+
+
 def test_layers_on_planes_get_a_copy():
     network = Network(4, (8, 6, 6))
     b = network.builder

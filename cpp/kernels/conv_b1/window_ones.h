@@ -32,22 +32,57 @@ inline void put_sum(const PlanesB1Args& args, std::int64_t o, std::int64_t y, st
   args.output[o * args.output_stride + y * args.output_row_width + x] = sum;
 }
 
+// Columns of a window's rows that are counted at once.
+constexpr std::int64_t kOnesColumns = 512;
+
+// Count the ones of `count` columns of the padded input, each over the rows of the windows of
+// output row y.
+template <class Popcount>
+inline void count_columns(const WindowOnesArgs& args, std::int64_t y, std::int64_t begin,
+                          std::int64_t count, std::int32_t* columns, const Popcount& popcount) {
+  const BinaryWindow& w = args.window;
+  for (std::int64_t c = 0; c < count; ++c) columns[c] = 0;
+  for (std::int64_t i = 0; i < w.kernel_h; ++i) {
+    const std::int64_t row = y * w.stride_h + i * w.dilation_h;
+    const std::uint64_t* a = args.input + (row * w.padded_w + begin) * w.words;
+    for (std::int64_t c = 0; c < count; ++c) {
+      for (std::int64_t k = 0; k < w.words; ++k) columns[c] += popcount(*a++);
+    }
+  }
+}
+
+// Windows share their columns: a column's ones are counted once for an output row, then a window is
+// the sum of its columns.
 template <class Popcount>
 void window_ones(const WindowOnesArgs& args, const Popcount& popcount) {
   const BinaryWindow& w = args.window;
+  const std::int64_t reach = (w.kernel_w - 1) * w.dilation_w + 1;
+  // A window wider than the buffer is counted tap by tap, a column at a time.
+  const bool wide = reach > kOnesColumns;
+  const std::int64_t step = wide ? 1 : (kOnesColumns - reach) / w.stride_w + 1;
+  std::int32_t columns[kOnesColumns];
   for (std::int64_t y = 0; y < w.out_height; ++y) {
-    for (std::int64_t x = 0; x < w.out_width; ++x) {
-      const std::uint64_t* start = window_start(args.input, w, y, x);
-      std::int32_t sum = 0;
-      for (std::int64_t i = 0; i < w.kernel_h; ++i) {
+    std::int32_t* ones = args.ones + y * w.out_width;
+    for (std::int64_t x = 0; x < w.out_width; x += step) {
+      const std::int64_t end = x + step < w.out_width ? x + step : w.out_width;
+      const std::int64_t begin = x * w.stride_w;
+      if (!wide) {
+        count_columns(args, y, begin, (end - x - 1) * w.stride_w + reach, columns, popcount);
+      }
+      for (std::int64_t at = x; at < end; ++at) {
+        std::int32_t sum = 0;
         for (std::int64_t j = 0; j < w.kernel_w; ++j) {
-          const std::uint64_t* a = start + tap_step(w, i, j);
-          for (std::int64_t k = 0; k < w.words; ++k) {
-            sum += popcount(a[k]);
+          const std::int64_t column = at * w.stride_w + j * w.dilation_w;
+          if (wide) {
+            std::int32_t one = 0;
+            count_columns(args, y, column, 1, &one, popcount);
+            sum += one;
+          } else {
+            sum += columns[column - begin];
           }
         }
+        ones[at] = sum;
       }
-      args.ones[y * w.out_width + x] = sum;
     }
   }
 }

@@ -6,6 +6,7 @@
 | `load_gmacs` | the same with one unaligned load from L1 each, as sparse kernels do |
 | `load_aligned_gmacs` | the same where the load is aligned, as 1x1 kernels find it |
 | `l2_gb`, `l3_gb`, `memory_gb` | reading from the second cache, the third, and memory |
+| `bits_gmacs` | bits of activations ANDed with weights, counted and added, from registers |
 """
 
 from __future__ import annotations
