@@ -206,7 +206,7 @@ void bind_engine(nb::module_& m) {
              nb::dict tensors;
              for (const Tensor& tensor : nb::cast<const Engine&>(self).program().tensors) {
                tensors[text(tensor.name)] = nb::ndarray<nb::numpy, const uint8_t, nb::ndim<1>>(
-                   tensor.data, {tensor.bytes()}, self);
+                   tensor.stored, {tensor.stored_bytes}, self);
              }
              return tensors;
            })

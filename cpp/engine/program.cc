@@ -2,11 +2,13 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <limits>
 #include <unordered_map>
 #include <unordered_set>
 
 #include "engine/error.h"
+#include "engine/half.h"
 #include "engine/ops.h"
 #include "engine/text.h"
 
@@ -21,10 +23,10 @@ struct DTypeRow {
   size_t bytes;
 };
 constexpr DTypeRow kDTypes[] = {
-    {DType::kF32, "f32", 4}, {DType::kF64, "f64", 8}, {DType::kU8, "u8", 1},
-    {DType::kS8, "s8", 1},   {DType::kU16, "u16", 2}, {DType::kS16, "s16", 2},
-    {DType::kS32, "s32", 4}, {DType::kS64, "s64", 8}, {DType::kU64, "u64", 8},
-    {DType::kU1, "u1", 0},
+    {DType::kF16, "f16", 2}, {DType::kF32, "f32", 4}, {DType::kF64, "f64", 8},
+    {DType::kU8, "u8", 1},   {DType::kS8, "s8", 1},   {DType::kU16, "u16", 2},
+    {DType::kS16, "s16", 2}, {DType::kS32, "s32", 4}, {DType::kS64, "s64", 8},
+    {DType::kU64, "u64", 8}, {DType::kU1, "u1", 0},
 };
 
 // Reads the parts of one program; every failure names the file.
@@ -183,10 +185,26 @@ class Reader {
                       [](uint8_t byte) { return byte != 0; })) {
         fail(concat(place, " must be padded with zeros"), "another byte");
       }
+      tensor.stored = tensor.data;
+      tensor.stored_bytes = bytes;
+      if (tensor.dtype == DType::kF16) widen(tensor);
       check_numbers(tensor);
       tensor_ids_.emplace(tensor.name, static_cast<int>(i));
       program_.tensors.push_back(std::move(tensor));
     }
+  }
+
+  // Makes floats of halves, padded with zeros to 64 bytes as the file's tensors are.
+  void widen(Tensor& tensor) {
+    const auto count = static_cast<size_t>(tensor.elements());
+    AlignedBytes bytes((count * sizeof(float) + 63) / 64 * 64);
+    std::memset(bytes.data(), 0, bytes.size());
+    const uint16_t* halves = tensor.as<uint16_t>();
+    float* floats = reinterpret_cast<float*>(bytes.data());
+    for (size_t i = 0; i < count; ++i) floats[i] = half_to_float(halves[i]);
+    tensor.dtype = DType::kF32;
+    tensor.data = bytes.data();
+    program_.widened.push_back(std::move(bytes));
   }
 
   // A NaN in a weight poisons every result: refuse it where it has a name.

@@ -15,7 +15,7 @@
 
 namespace niwaki {
 
-enum class DType { kF32, kF64, kU8, kS8, kU16, kS16, kS32, kS64, kU64, kU1 };
+enum class DType { kF16, kF32, kF64, kU8, kS8, kU16, kS16, kS32, kS64, kU64, kU1 };
 enum class Layout { kPlanes, kWords };
 
 const char* dtype_name(DType dtype);
@@ -55,7 +55,9 @@ struct Tensor {
   std::string name;
   DType dtype = DType::kF32;
   std::vector<int64_t> shape;
-  const uint8_t* data = nullptr;  // 64-byte aligned, inside the container
+  const uint8_t* data = nullptr;    // 64-byte aligned, inside the container or Program::widened
+  const uint8_t* stored = nullptr;  // as the file holds it, and in how many bytes
+  size_t stored_bytes = 0;
 
   int64_t elements() const;
   size_t bytes() const { return static_cast<size_t>(elements()) * dtype_bytes(dtype); }
@@ -78,7 +80,8 @@ struct Layer {
 };
 
 struct Program {
-  Container container;  // owns what the tensors point at
+  Container container;  // owns what the tensors point at, but for those held in 16 bits:
+  std::vector<AlignedBytes> widened;  // these are floats here, and nothing else sees kF16
   std::string form, name;
   std::vector<Value> values;
   std::vector<Tensor> tensors;

@@ -33,6 +33,10 @@ def compile(
             "file and in this machine's cost table.",
         ),
     ] = True,
+    half_weights: Annotated[
+        bool,
+        typer.Option("--half-weights", help="Hold float weights in 16 bits: a smaller file."),
+    ] = False,
     threads: Threads = 1,
     as_json: AsJson = False,
     plugin: Plugins = None,
@@ -45,6 +49,7 @@ def compile(
             path,
             input_shape=parse_shape(input_shape),
             tune=tune,
+            half_weights=half_weights,
             threads=threads,
             progress=progress,
         )
@@ -61,6 +66,7 @@ def compile_file(
     *,
     input_shape: tuple[int, int, int] | None = None,
     tune: bool = False,
+    half_weights: bool = False,
     threads: int = 1,
     progress: Callable[[str, float], None] = lambda label, share: None,
 ) -> dict[str, object]:
@@ -72,6 +78,7 @@ def compile_file(
         input_shape: (C, H, W) where the file leaves height or width open.
         tune: Measure the convolutions that this machine's cost table doesn't know, and note in the
             file what decided: an engine on a processor of this name starts with it.
+        half_weights: Hold float weights in 16 bits.
         threads: Threads that the tuning is for.
         progress: Called with what is being done and the share that is done, in [0, 1].
 
@@ -92,7 +99,12 @@ def compile_file(
     if path.is_dir():
         raise InputError("compile", "the output must be a file, not a folder", got=path)
     progress("reading the network", 0.0)
-    program = compile_graph(graph.load(source), input_shape=input_shape, name=source.stem)
+    program = compile_graph(
+        graph.load(source),
+        input_shape=input_shape,
+        name=source.stem,
+        half_weights=half_weights,
+    )
     counts = (0, 0)
     if tune:
         counts = _tune(program, threads, progress)

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from niwaki.errors import ValueDomainError
 from niwaki.formats import FORMATS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from numpy.typing import NDArray
 
@@ -19,6 +20,9 @@ SPARSE_BELOW = 0.5
 An int8 entry takes two bytes, so at 0.5 both forms are as large; the speed's break-even depends on
 the machine and isn't measured yet.
 """
+
+
+_WEIGHTS = ("weight", "weight.values")
 
 
 def density(weight: NDArray[Any]) -> float:
@@ -59,3 +63,31 @@ def encode_arrays(
     if "binary.weight" in arrays:
         found["binary.weight"] = FORMATS.get("bit-planes").encode(arrays["binary.weight"])["words"]
     return {"weight": kind}, found
+
+
+def halve(tensors: dict[str, NDArray[Any]], layers: Iterable[Mapping[str, Any]]) -> None:
+    """Hold the float weights of convolutions and linear layers in 16 bits, in place.
+
+    Biases, scales and thresholds stay as they are: few, and a threshold decides a bit.
+
+    Args:
+        tensors: The program's, by name.
+        layers: Its layers.
+
+    Raises:
+        ValueDomainError: A weight is too large for 16 bits.
+    """
+    for layer in layers:
+        for role, name in layer["tensors"].items():
+            weight = tensors[name]
+            if role not in _WEIGHTS or weight.dtype != np.float32:
+                continue
+            largest = float(np.max(np.abs(weight), initial=0.0))
+            if not largest <= float(np.finfo(np.float16).max):
+                raise ValueDomainError(
+                    f"layer {layer['name']}",
+                    "weights must be at most 65504 in size to be held in 16 bits",
+                    got=largest,
+                    fix="Compile without half_weights",
+                )
+            tensors[name] = weight.astype(np.float16)

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from numpy.typing import DTypeLike, NDArray
 
 TENSOR_DTYPES: dict[str, np.dtype[Any]] = {
+    "f16": np.dtype("<f2"),
     "f32": np.dtype("<f4"),
     "f64": np.dtype("<f8"),
     "u8": np.dtype("u1"),
@@ -21,7 +22,7 @@ TENSOR_DTYPES: dict[str, np.dtype[Any]] = {
     "u64": np.dtype("<u8"),
     "u16": np.dtype("<u2"),
 }
-"""What a tensor may hold; little-endian in the file."""
+"""What a tensor may hold; little-endian in the file. The engine makes f32 of f16 when it loads."""
 
 VALUE_DTYPES = ("f32", "u8", "s8", "s32", "u1")
 """What a value may hold; `u1` goes with the layout `words`, the others with `planes`."""
@@ -98,7 +99,7 @@ def tensor_dtype(dtype: DTypeLike) -> str | None:
     """Return a NumPy dtype's name in a program, or None where it has none.
 
     Example:
-        >>> tensor_dtype("int16"), tensor_dtype("float16")
+        >>> tensor_dtype("int16"), tensor_dtype("complex64")
         ('s16', None)
     """
     wanted = np.dtype(dtype).newbyteorder("<")
