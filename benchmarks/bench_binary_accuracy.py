@@ -34,6 +34,7 @@ from niwaki.train import data
 from niwaki.train.augment import Augment
 from niwaki.train.loop import TrainSettings, evaluate, fit, total_steps
 
+BAP_PICTURES = 30_000
 RAMP = {"hold": 0.25, "ramp": 0.375}  # epochs 2 to 5 of 8
 
 
@@ -132,7 +133,7 @@ def run(name: str, seed: int, work: Path) -> dict[str, Any]:
         model, epochs = models.create("sibnn-small", seed=seed), 5
     else:
         half = data.Split(
-            pictures.train.images[torch.arange(30_000)], pictures.train.labels[:30_000]
+            pictures.train.images[torch.arange(BAP_PICTURES)], pictures.train.labels[:BAP_PICTURES]
         )
         pictures = dataclasses.replace(pictures, train=half, augment=Augment())
         with torch.random.fork_rng(devices=[]):

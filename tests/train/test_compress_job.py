@@ -94,6 +94,15 @@ def test_at_sparsity_one_only_methods_with_a_second_branch_are_compared(tmp_path
     assert job.compared(0.98) == ["magnitude"]
 
 
+def test_a_method_that_prunes_nothing_takes_no_sparsity(tmp_path):
+    job = job_of(tmp_path, method="si-bnn")
+    assert job.recipe.sparsity == 0.0
+    assert job.compared(0.0) == []  # what prunes would have no sparsity to be trained at
+    for asked in ({"sparsity": 0.9}, {"budget": niwaki.Budget(sparsity=0.9)}):
+        with pytest.raises(ValueDomainError, match=r"sparsity must be 0 or left out for si-bnn"):
+            job_of(tmp_path, method="si-bnn", **asked)
+
+
 NETWORK = """
 from torch import nn
 
