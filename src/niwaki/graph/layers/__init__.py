@@ -153,6 +153,6 @@ def _input_shape(value: ir.Value, asked: Sequence[int] | None, *, batched: bool)
             "layers",
             f"input {value.name!r} must have a known shape, batch aside",
             got="none" if stated is None else tuple(stated),
-            fix="Give the input shape (C, H, W)",
+            fix="Give the input shape (C, H, W): --input-shape C,H,W, or input_shape in Python",
         )
     return tuple(size for size in stated[lead:] if size is not None)
