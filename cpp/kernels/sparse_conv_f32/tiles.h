@@ -58,6 +58,18 @@ NIWAKI_INLINE void write(float* output, const TileLanes<kVectors>& lanes,
   }
 }
 
+// What write() stored. Like it, this touches nothing behind the range: there may be the end of the
+// buffer, or what another thread writes.
+template <class S, int kVectors>
+NIWAKI_INLINE void read_back(const float* output, const TileLanes<kVectors>& lanes,
+                             typename S::Vector* sums) {
+  constexpr int kLast = kVectors - 1;
+  NIWAKI_UNROLL for (int v = 0; v < kLast; ++v) sums[v] = S::load(output + v * S::kLanes);
+  sums[kLast] = lanes.last >= S::kLanes
+                    ? S::load(output + kLast * S::kLanes)
+                    : S::load_masked(output + kLast * S::kLanes, simd::first_bits(lanes.last));
+}
+
 // Activate and mask in place.
 template <class S, int kVectors>
 NIWAKI_INLINE void finish(const Activation& activation, const TileLanes<kVectors>& lanes,
@@ -103,13 +115,14 @@ NIWAKI_INLINE void add_tap(typename S::Vector* sums, const float* input, std::in
 
 // One output channel's sums at the start of a segment: bias and residual, or what was stored.
 template <class S, int kVectors, int kImages, class Args>
-NIWAKI_INLINE void start(const Args& args, bool starts, std::int64_t channel,
-                         const float* residuals, const float* output, typename S::Vector* sums) {
+NIWAKI_INLINE void start(const Args& args, const TileLanes<kVectors>& lanes, bool starts,
+                         std::int64_t channel, const float* residuals, const float* output,
+                         typename S::Vector* sums) {
   constexpr int kSums = kImages * kVectors;
   const ConvStore& store = args.store;
   if (!starts) {
-    NIWAKI_UNROLL for (int k = 0; k < kSums; ++k) {
-      sums[k] = S::load(output + k / kVectors * args.output_image + k % kVectors * S::kLanes);
+    NIWAKI_UNROLL for (int n = 0; n < kImages; ++n) {
+      read_back<S, kVectors>(output + n * args.output_image, lanes, sums + n * kVectors);
     }
     return;
   }
@@ -144,7 +157,7 @@ void run_tile(const SparseConvArgs<Tap>& args, std::int64_t first, std::int64_t 
     // The last block may hold fewer channels: sums of what isn't there stay zero.
     NIWAKI_UNROLL for (int k = 0; k < kOutputs; ++k) {
       if (kOutputs == 1 || channel + k < args.outputs) {
-        start<S, kVectors, kImages>(args, starts, channel + k, residuals,
+        start<S, kVectors, kImages>(args, lanes, starts, channel + k, residuals,
                                     output + k * args.output_plane, sums + k * kSums);
       } else {
         NIWAKI_UNROLL for (int v = 0; v < kSums; ++v) sums[k * kSums + v] = S::zero();
