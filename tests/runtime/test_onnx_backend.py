@@ -77,8 +77,8 @@ def one_node(op, *, shape=(2, 3, 4, 4), more=(), output=None, **attributes):
     [
         (one_node("Hardmax"), r"Hardmax \(node 'it'\) needs the op to be among"),
         (
-            one_node("MaxPool", kernel_shape=[2, 2], dilations=[2, 2], output=(2, 3, 2, 2)),
-            r"MaxPool \(node 'it'\) needs dilations of \(1,\), got 2",
+            one_node("MaxPool", kernel_shape=[2, 2], storage_order=1, output=(2, 3, 3, 3)),
+            r"MaxPool \(node 'it'\) needs storage_order of \(0,\), got 1",
         ),
         (
             one_node("MaxPool", shape=(1, 1, 4, 4, 4), kernel_shape=[1, 1, 1]),

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 _FLOAT = onnx.TensorProto.FLOAT
 _QUANTIZED = (onnx.TensorProto.UINT8, onnx.TensorProto.INT8)
+_INTEGER_OPS = ("QLinearConv", "QLinearMatMul")
 _PLAIN = ("", "ai.onnx")
 
 
@@ -226,6 +227,11 @@ def _check_node(
     asked = sum(bool(name) for name in node.output)
     if claim.outputs and asked > claim.outputs:
         raise _outside(node, "its first output only", f"{asked} outputs")
+    for index in (1, 4, 6) if node.op_type in _INTEGER_OPS else ():
+        if node.input[index] in infos:
+            kind = infos[node.input[index]].type.tensor_type.elem_type
+            if kind != _FLOAT:
+                raise _outside(node, "scales of float32", str(kind))
     for attribute in node.attribute:
         allowed = claim.attributes.get(attribute.name)
         if allowed is None:
@@ -238,10 +244,11 @@ def _check_node(
 
 
 def _check_value(info: onnx.ValueInfoProto, graph: onnx.GraphProto) -> None:
-    """Check dtype and sizes of a value: float32, or 8 bits between the two quantising ops."""
+    """Check dtype and sizes of a value: float32, or 8 bits between ops that quantise."""
     kind = info.type.tensor_type
-    made = all(n.op_type == "QuantizeLinear" for n in graph.node if info.name in n.output)
-    read = all(n.op_type == "DequantizeLinear" for n in graph.node if info.name in n.input)
+    makers, readers = ("QuantizeLinear", *_INTEGER_OPS), ("DequantizeLinear", *_INTEGER_OPS)
+    made = all(n.op_type in makers for n in graph.node if info.name in n.output)
+    read = all(n.op_type in readers for n in graph.node if info.name in n.input)
     allowed = kind.elem_type == _FLOAT or (kind.elem_type in _QUANTIZED and made and read)
     if not info.type.HasField("tensor_type") or not allowed:
         raise UnsupportedOpError(
