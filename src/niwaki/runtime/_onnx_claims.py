@@ -141,6 +141,8 @@ node tests of the `onnx` package's backend test suite pass for all of it
 - The batch is the first axis of every input and may be open; images of a batch must not meet.
   Where they do (`Softmax` along axis 0), `compile_graph(model, batched=False)` sees the whole Graph
   as what happens to one image.
+- A model with open sizes is claimed where it also compiles: `Shape` and `Size` may not turn an open
+  batch into a number that values are multiplied by.
 - Values have at most 6 axes, the batch aside, and no axis of length 0.
 - An op outside of the table is an `UnsupportedOpError` that names op and node, and all ops of the
   file that the engine lacks.
