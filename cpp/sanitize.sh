@@ -50,5 +50,5 @@ print("sanitized:", _core.__file__)
 CHECK
 [[ $# -gt 0 ]] || set -- tests/kernels tests/runtime
 # --capture=sys: a report goes past Python to stderr itself, and must be seen.
-"$PYTHON" -S -m pytest -q --capture=sys -p no:cacheprovider -m "not slow" "$@"
+"$PYTHON" -S -m pytest -q --capture=sys -p no:cacheprovider -m "not slow and not measures_memory" "$@"
 echo "no report from ASan and UBSan"

@@ -373,30 +373,21 @@ def test_an_onnx_file_is_compiled_and_its_open_sides_are_given(tmp_path, rng):
 
 
 FRESH = """
-import sys, time
-start = time.perf_counter()
-import niwaki.runtime
+import sys
+import numpy
 from niwaki.runtime import Engine, nwk
 engine = Engine(sys.argv[1])
 nwk.read(sys.argv[1])
-spent = time.perf_counter() - start
-import numpy
 engine(numpy.zeros((1, *engine.input_shape), "float32"))
 engine.explain()
-for name in ("torch", "onnx", "onnx_ir", "onnxscript", "pydantic"):
-    assert name not in sys.modules, name
-print(spent)
+print([name for name in ("torch", "onnx", "onnx_ir", "onnxscript", "pydantic") if name in sys.modules])
 """
 
 
-def test_a_nwk_loads_quickly_and_without_torch_or_onnx(tmp_path, rng):
+def test_a_nwk_loads_without_torch_or_onnx(tmp_path, rng):
     path = tmp_path / "model.nwk"
     nwk.write(path, integer_network(rng)[0])
-    times = []
-    for _ in range(3):
-        done = subprocess.run(
-            [sys.executable, "-c", FRESH, str(path)], capture_output=True, text=True, check=False
-        )
-        assert done.returncode == 0, done.stderr
-        times.append(float(done.stdout))
-    assert min(times) < 1.0  # numpy's import is most of it; generous for a busy machine
+    done = subprocess.run(
+        [sys.executable, "-c", FRESH, str(path)], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "[]\n", "")
