@@ -380,7 +380,8 @@ engine = Engine(sys.argv[1])
 nwk.read(sys.argv[1])
 engine(numpy.zeros((1, *engine.input_shape), "float32"))
 engine.explain()
-print([name for name in ("torch", "onnx", "onnx_ir", "onnxscript", "pydantic") if name in sys.modules])
+heavy = ("torch", "onnx", "onnx_ir", "onnxscript", "pydantic")
+print([name for name in heavy if name in sys.modules])
 """
 
 
