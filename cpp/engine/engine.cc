@@ -62,6 +62,7 @@ Engine::Engine(Container container, const EngineOptions& options)
     throw Error(ErrorKind::kFormat, program_.container.name, "an input must be f32 planes",
                 dtype_name(program_.values[id].dtype));
   }
+  if (options.bands) part_residuals(program_);
   single_.schedule = single_schedule(program_);
   single_.plan = plan_memory(program_, single_.schedule);
   for (int64_t most = kMaxChunk; most >= 1; most /= 2) {

@@ -86,6 +86,7 @@ void wish_conv(const LayerReader& reader, LayoutWish& wish) {
   if (residual >= 0) {
     wish.planes.push_back({residual});
     wish.joined.emplace_back(residual, layer.output);
+    wish.in_place = {residual};  // every algorithm reads it where, and before, it stores
   }
 }
 
