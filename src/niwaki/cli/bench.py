@@ -188,7 +188,7 @@ def _add_onnxruntime(
 
     path = target / "model.onnx" if target.is_dir() else target
     if path.suffix != ".onnx":
-        left_out.append("onnxruntime: a .nwk file is the engine's own; give the folder")
+        left_out.append("onnxruntime: a .nwk file is the engine's own; give the .onnx file")
         return
     try:
         runners.append(onnxruntime_runner(path, x, threads=threads))
@@ -202,7 +202,9 @@ def _add_torch(
     import importlib.util
 
     if not target.is_dir():
-        left_out.append("torch: a file doesn't say how to rebuild the network; give the folder")
+        left_out.append(
+            "torch: a file doesn't say how to rebuild the network; give a result's folder"
+        )
         return
     if importlib.util.find_spec("torch") is None:
         left_out.append("torch: pip install 'niwaki[train]'")
