@@ -6,6 +6,7 @@ import dataclasses
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
 import numpy as np
 import onnx
@@ -121,6 +122,23 @@ def test_values_share_memory(rng):
         value = builder.layer("activation", {"x": value}, "f32", (8, 64, 64), relu)
     one = 8 * 64 * 64 * 4
     assert 2 * one <= Engine(builder.program()).memory_bytes < 3 * one
+
+
+@pytest.mark.measures_memory
+def test_values_that_no_memory_holds_are_refused():
+    """A file of some hundred bytes may ask for gigabytes."""
+    resource = pytest.importorskip("resource")
+    shape = (1 << 10, 1 << 10, 1 << 9)  # 2 GiB
+    builder = Builder(shape)
+    builder.layer("activation", {"x": 0}, "f32", shape, {"activation": {"kind": "relu"}})
+    used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    limits = resource.getrlimit(resource.RLIMIT_AS)
+    resource.setrlimit(resource.RLIMIT_AS, (used + (1 << 30), limits[1]))
+    try:
+        with pytest.raises(ShapeError, match=r"must fit into memory, got \d+ MiB"):
+            Engine(builder.program())
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, limits)
 
 
 def test_several_outputs_come_as_a_tuple(rng):
