@@ -136,5 +136,6 @@ void add_linear_adapters(Adapters& adapters);  // linear, threshold
 void add_tiled_adapters(Adapters& adapters);   // bcsc, bits_gemm
 void add_store_adapters(Adapters& adapters);   // epilogue, pool
 void add_sparse_adapters(Adapters& adapters);  // sparse_conv_f32, split_phases
+void add_winograd_phases_adapters(Adapters& adapters);
 
 }  // namespace niwaki

@@ -209,7 +209,9 @@ def test_batches_equal_single_images(rng, images, threads):
         np.testing.assert_array_equal(engine(x[k : k + 1])[0], together[k])
 
 
-@pytest.mark.parametrize("algorithm", ["direct", "im2col", "winograd", "sparse", "cpo"])
+@pytest.mark.parametrize(
+    "algorithm", ["direct", "im2col", "winograd", "winograd_phases", "sparse", "cpo"]
+)
 def test_a_sum_lies_over_its_residual(rng, algorithm):
     """A chain of residual blocks takes less memory, and gives the same values."""
     network = Network((3, 30, 29), 3, rng)
@@ -221,8 +223,9 @@ def test_a_sum_lies_over_its_residual(rng, algorithm):
     program = network.builder.program([y])
     choice = {"algorithm": algorithm, "tuning": {}}
     sums = [layer["name"] for layer in network.builder.layers[2:5:2]]
-    engine = Engine(program, choices=dict.fromkeys(sums, choice))
-    own = Engine(program, bands=True)  # where no sum may lie over its residual
+    choices = dict.fromkeys(sums, choice)
+    engine = Engine(program, choices=choices)
+    own = Engine(program, choices=choices, bands=True)  # where no sum may lie over its residual
     images = network.arrays[0].astype(np.float32)
     for inputs in (images, images[:1]):
         np.testing.assert_allclose(engine(inputs), network.arrays[y][: len(inputs)], atol=1e-4)
