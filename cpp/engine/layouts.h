@@ -8,6 +8,8 @@
 //   copy, and explain() tells it.
 // - A concat along channels of padded values moves nothing: its inputs are windows of its buffer,
 //   written there by their producers.
+// - An elementwise layer writes over an input that nobody reads afterwards, a convolution over such
+//   a residual.
 #pragma once
 
 #include <cstdint>

@@ -107,6 +107,9 @@ StepPtr build_float_conv(const LayerReader& reader, const KernelChoice& choice,
     reader.require_shape(step->residual, out);
     problem.residual = program.layouts[step->residual].planes;
     problem.has_residual = true;
+    problem.over_residual =
+        memory_of(program, step->residual) == memory_of(program, layer.output) &&
+        problem.residual == problem.output;
   }
   reader.require(problem.input.image <= kMaxPositions && problem.output.image <= kMaxPositions,
                  "the padded image must have fewer than 2^31 elements",
