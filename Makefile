@@ -40,18 +40,25 @@ check:
 test:
 	$(PYTHON) -m pytest -q -n $(JOBS)
 
-# On a quiet machine; MNIST, Fashion-MNIST and CIFAR-10 need NIWAKI_DATA; whole networks beside other
-# engines need PEERS, the folder that benchmarks/peers.py set up.
+# Hours, on a quiet machine: kernels first, then networks, then training, then the README's tables of
+# it all. Real data needs NIWAKI_DATA; whole networks beside other engines need PEERS, the folder that
+# benchmarks/peers.py set up. A test holds that every benchmarks/bench_*.py is here.
 bench:
 	$(PYTHON) benchmarks/bench_import.py
 	$(PYTHON) benchmarks/bench_kernels.py --peer
+	$(PYTHON) benchmarks/bench_binary.py
+	$(PYTHON) benchmarks/bench_kernels.py --roofline
 	$(PYTHON) benchmarks/bench_activation_sparse.py
 	OMP_NUM_THREADS=1 $(PYTHON) benchmarks/bench_sparse_linear.py
-	$(PYTHON) benchmarks/bench_kernels.py --roofline
+	$(PYTHON) benchmarks/bench_crossover.py
+	$(PYTHON) benchmarks/bench_bands.py
+	$(if $(PEERS),$(PYTHON) benchmarks/bench_models.py --peers $(PEERS) --resume)
+	$(if $(NIWAKI_DATA),$(PYTHON) benchmarks/bench_imagenet_sample.py)
+	$(if $(NIWAKI_DATA),$(PYTHON) benchmarks/bench_resnet20.py)
+	$(if $(NIWAKI_DATA),$(PYTHON) benchmarks/bench_lenet300.py)
+	$(if $(NIWAKI_DATA),$(PYTHON) benchmarks/bench_binary_accuracy.py)
 	$(PYTHON) benchmarks/bench_compress.py
 	$(if $(NIWAKI_DATA),$(PYTHON) benchmarks/bench_compress.py --cases mnist fashion-mnist --seeds 1)
-	$(if $(NIWAKI_DATA),$(PYTHON) benchmarks/bench_resnet20.py)
-	$(if $(PEERS),$(PYTHON) benchmarks/bench_models.py --peers $(PEERS) --resume)
 	$(PYTHON) benchmarks/readme.py
 
 # Type checkers look for the generated stub beside the sources.

@@ -2,27 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Any
+
+from _check import Check
 
 CORE_A_BELOW = 90.0
 """GMAC/s of measured multiply-add peak, one thread; floors differ below (core A) and above (B)."""
-
-
-@dataclass(frozen=True)
-class Check:
-    """Hold one claim and what was measured."""
-
-    claim: str
-    value: float
-    floor: float
-    unit: str = "x"
-    at_most: bool = False
-
-    @property
-    def passed(self) -> bool:
-        """Tell whether the measured value keeps the claim."""
-        return self.value <= self.floor if self.at_most else self.value >= self.floor
 
 
 # Case, peer: floor of the peer's time over niwaki's on core A, on core B.
@@ -65,12 +51,57 @@ LIMITS = {
 }
 
 
+# [ours] Largest |difference| of logits from ONNX Runtime's, over its largest |logit|: what "the
+# same logits" means for float32 sums in another order; Winograd's are the farthest away.
+SAME_LOGITS = 1e-4
+# Engines that run the exported file itself, and so must give its logits.
+EXACT = ("niwaki", "deepsparse")
+
+
 def times(found: dict[str, Any], case: str, peer: str) -> float | None:
-    """Return a median in milliseconds, None where it wasn't measured."""
-    for record in found["cases"]:
-        if record["case"] == case:
-            return record["peers"].get(peer, {}).get("median_ms")
-    return None
+    """Return a median in milliseconds, None where it wasn't measured or the logits are wrong."""
+    row = _row(found, case, peer)
+    return None if "error" in row else row.get("median_ms")
+
+
+def _record(found: dict[str, Any], case: str) -> dict[str, Any] | None:
+    return next((record for record in found["cases"] if record["case"] == case), None)
+
+
+def _row(found: dict[str, Any], case: str, peer: str) -> dict[str, Any]:
+    record = _record(found, case)
+    return {} if record is None else record["peers"].get(peer, {})
+
+
+def _check(
+    found: dict[str, Any],
+    wanted: Sequence[tuple[str, str]],
+    claim: str,
+    value: float | None,
+    floor: float | None,
+    **more: Any,
+) -> Check:
+    """Return a claim about the cases and engines wanted, with what is lacking of them."""
+    reasons: list[str] = []
+    broken = False
+    for case, peer in wanted:
+        record = _record(found, case)
+        if record is None:
+            reasons.append(f"case {case} not run")
+        elif peer not in record["peers"]:
+            reasons.append(f"{peer} not run")
+        elif "error" in record["peers"][peer]:
+            reasons.append(f"{peer}: {record['peers'][peer]['error']}")
+            broken |= peer == "niwaki"
+    why = "; ".join(dict.fromkeys(reasons))
+    return Check(claim, value, floor, why=why, broken=broken, **more)
+
+
+def _claimed_cases(found: dict[str, Any]) -> list[str]:
+    """Return every case that a claim is about or that was measured."""
+    pairs = [case for pair in GAINS for case in pair]
+    measured = [record["case"] for record in found["cases"]]
+    return list(dict.fromkeys([*(case for case, _ in RATIOS), *pairs, *measured]))
 
 
 def peak(found: dict[str, Any]) -> float | None:
@@ -84,44 +115,64 @@ def peak(found: dict[str, Any]) -> float | None:
 
 
 def checks(found: dict[str, Any]) -> list[Check]:
-    """Return every claim that was measured, with its floor on this core."""
+    """Return every claim with its floor on this core; what wasn't measured says why."""
     rate = peak(found)
     column = 0 if rate is None or rate < CORE_A_BELOW else 1
     results: list[Check] = []
     for (case, peer), floors in RATIOS.items():
         ours, theirs = times(found, case, "niwaki"), times(found, case, peer)
-        if ours and theirs:
-            results.append(Check(f"{case}, {peer} / niwaki", theirs / ours, floors[column]))
+        ratio = theirs / ours if ours and theirs else None
+        wanted = [(case, "niwaki"), (case, peer)]
+        results.append(_check(found, wanted, f"{case}, {peer} / niwaki", ratio, floors[column]))
     for (before, after), (name, floor) in GAINS.items():
         slow, fast = times(found, before, "niwaki"), times(found, after, "niwaki")
-        if slow and fast:
-            images = int(after.split(":")[3]) / int(before.split(":")[3])
-            results.append(Check(f"{after}, gain of {name}", slow * images / fast, floor))
-    return results + _memory(found) + _limits(found)
+        images = int(after.split(":")[3]) / int(before.split(":")[3])
+        gain = slow * images / fast if slow and fast else None
+        claim = f"{after}, gain of {name}{_commits(found, before, after)}"
+        wanted = [(before, "niwaki"), (after, "niwaki")]
+        results.append(_check(found, wanted, claim, gain, floor))
+    return [*results, *_memory(found), *_limits(found), *_logits(found)]
+
+
+def _commits(found: dict[str, Any], *cases: str) -> str:
+    """Name the commits where the cases of one claim were measured at different ones."""
+    commits = {record["commit"] for case in cases if (record := _record(found, case))}
+    return "" if len(commits) < 2 else f" (of commits {', '.join(sorted(commits))})"
 
 
 def _memory(found: dict[str, Any]) -> list[Check]:
-    """Hold each one-thread case's peak memory against ONNX Runtime's."""
+    """Hold each case's peak memory against ONNX Runtime's."""
     results: list[Check] = []
-    for record in found["cases"]:
-        peaks = {name: row.get("peak_bytes") for name, row in record["peers"].items()}
-        ours, theirs = peaks.get("niwaki"), peaks.get("onnxruntime")
-        if ours and theirs:
-            claim = f"{record['case']}, peak memory, niwaki (floor: ONNX Runtime's)"
-            results.append(Check(claim, ours / 1e6, theirs / 1e6, "MB", at_most=True))
+    for case in _claimed_cases(found):
+        wanted = [(case, "niwaki"), (case, "onnxruntime")]
+        held = [_row(found, *one).get("peak_bytes") for one in wanted]
+        ours, theirs = (None if one is None else one / 1e6 for one in held)
+        claim = f"{case}, peak memory, niwaki (floor: ONNX Runtime's)"
+        results.append(_check(found, wanted, claim, ours, theirs, unit="MB", at_most=True))
     return results
 
 
 def _limits(found: dict[str, Any]) -> list[Check]:
-    for record in found["cases"]:
-        row = record["peers"].get("niwaki", {})
-        if record["case"] == "resnet50:0.98:1:1":
-            return [
-                Check(f"{record['case']}, {what}", row[key] * factor, limit, unit, at_most=True)
-                for key, (what, factor, unit, limit) in LIMITS.items()
-                if key in row
-            ]
-    return []
+    """Hold what is said about the file, compiling and loading of ResNet-50 at 98 %."""
+    case, results = "resnet50:0.98:1:1", list[Check]()
+    row = _row(found, case, "niwaki")
+    for key, (what, factor, unit, limit) in LIMITS.items():
+        value = row[key] * factor if key in row else None
+        claim, wanted = f"{case}, {what}", [(case, "niwaki")]
+        results.append(_check(found, wanted, claim, value, limit, unit=unit, at_most=True))
+    return results
+
+
+def _logits(found: dict[str, Any]) -> list[Check]:
+    """Hold the logits of the exported files against ONNX Runtime's."""
+    results: list[Check] = []
+    for case in _claimed_cases(found):
+        for name in EXACT:
+            value = _row(found, case, name).get("max_difference")
+            claim = f"{case}, logits, {name} from ONNX Runtime"
+            wanted = [(case, name), (case, "onnxruntime")]
+            results.append(_check(found, wanted, claim, value, SAME_LOGITS, unit="", at_most=True))
+    return results
 
 
 def break_even(found: dict[str, Any], network: str, peer: str = "openvino-int8") -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from _check import check_table
 from _models_claims import CORE_A_BELOW, break_even, checks, peak
 from peers import PEERS
 
@@ -64,14 +65,17 @@ def _time(row: dict[str, Any] | None) -> str:
 
 
 def _claims(found: dict[str, Any]) -> list[str]:
-    lines = ["## Claims", "", "| claim | measured | floor | kept |", "|---|---|---|---|"]
-    for check in checks(found):
-        bound = "at most" if check.at_most else "at least"
-        lines.append(
-            f"| {check.claim} | {check.value:.3g} {check.unit} | {bound} {check.floor:.3g} "
-            f"| {'yes' if check.passed else '**no**'} |"
-        )
-    return lines
+    held = checks(found)
+    lacking = sum(check.passed is None for check in held)
+    lost = sum(check.passed is False for check in held)
+    return [
+        "## Claims",
+        "",
+        f"{len(held)} claims: {len(held) - lost - lacking} kept, {lost} not kept, {lacking} not "
+        "measured.",
+        "",
+        *check_table(held),
+    ]
 
 
 def _break_evens(found: dict[str, Any]) -> list[str]:

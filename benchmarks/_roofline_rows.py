@@ -70,6 +70,7 @@ CONVS = (
     Conv("direct", 128, 28, 128, 3),
     Conv("direct", 1024, 14, 256, 1),
     *(Conv(name, c, side, c, 3) for name in ("winograd", "winograd2") for c, side in _STAGES[1:3]),
+    Conv("winograd_phases", 3, 224, 64, 7, stride=2),
     Conv("depthwise", 144, 56, 144, 3, groups=144),
     Conv("depthwise", 144, 56, 144, 3, stride=2, groups=144),
     *(Conv(name, 256, 14, 256, 3, activations=0.3) for name in ("cpo", "cps")),

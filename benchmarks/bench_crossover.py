@@ -22,7 +22,7 @@ from niwaki import _core
 from niwaki.runtime import isas
 
 DENSITIES = (1.0, 0.5, 0.3, 0.2, 0.15, 0.1, 0.05, 0.02)
-DENSE = ("direct", "winograd", "winograd2", "im2col")
+DENSE = ("direct", "winograd", "winograd2", "winograd_phases", "im2col")
 WEIGHT_SPARSE = ("sparse", "sparse4")
 ACTIVATION_SPARSE = ("cpo", "cps")
 SETTINGS = 3

@@ -5,7 +5,8 @@
 For each network that `niwaki.models.load_trained` knows: how often both engines give the same
 top-1 answer, how many are right, the largest difference of logits, and the time of one photograph.
 The pictures are mostly ImageNet's training images: their accuracies are none of ImageNet, they only
-show that the weights and the preprocessing are as the weights' givers meant them.
+show that the weights and the preprocessing are as the weights' givers meant them. What must hold
+(the same answers but for one, the same logits, the sparse SqueezeNet faster) is a table of its own.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import argparse
 import io
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -24,10 +25,12 @@ import onnxruntime
 import torch
 from PIL import Image
 
+from _check import Check, check_table
 from _rows import RESULTS, Row, write_rows
 from niwaki import Engine, graph, models, targets
 from niwaki.capture import to_graph
 from niwaki.preprocess import apply_preprocess
+from niwaki.targets import Timing
 
 STATED = {
     "mobilenet-v1-0.25-keras": 57.7,
@@ -36,6 +39,14 @@ STATED = {
     "squeezenet-deep-compression": 61.7,
 }
 """Top-1 on these photographs, per cent, as the page beside the weights states."""
+MAY_DIFFER = 1
+"""Photographs whose top-1 answers may differ: 999 of 1,000 must be the same."""
+SAME_LOGITS = 1e-4
+"""[ours] Largest difference of logits, over the photograph's largest one."""
+SPARSE = "squeezenet-deep-compression"
+"""Really sparse (33 % of its weights are left), and so to be faster than ONNX Runtime."""
+FASTER = 1.001
+"""Least ratio of medians that is "faster"."""
 
 
 @dataclass
@@ -95,6 +106,26 @@ def compare(
     return found
 
 
+def checks(measured: Mapping[str, tuple[Comparison, Mapping[str, Timing]]]) -> list[Check]:
+    """Return what must hold of every network; one that wasn't run stays in the list."""
+    results: list[Check] = []
+    for name in STATED:
+        found, timings = measured.get(name, (Comparison(), {}))
+        run = found.photographs > 0
+        same, largest = (found.same, found.largest) if run else (None, None)
+        floor = found.photographs - MAY_DIFFER if run else None
+        of = f"same top-1 of {found.photographs}" if run else "same top-1"
+        why = "" if run else "the network wasn't run"
+        results.append(Check(f"{name}, {of}", same, floor, unit="photographs", why=why))
+        claim = f"{name}, logits from ONNX Runtime"
+        results.append(Check(claim, largest, SAME_LOGITS, unit="", at_most=True, why=why))
+        if name == SPARSE:
+            ours, theirs = (timings.get(one) for one in ("niwaki", "onnxruntime"))
+            ratio = theirs.median_ms / ours.median_ms if ours and theirs else None
+            results.append(Check(f"{name}, onnxruntime / niwaki", ratio, FASTER, why=why))
+    return results
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--photographs", type=int, default=1000)
@@ -105,25 +136,43 @@ def main() -> None:
     torch.set_num_threads(1)
     root = Path(os.environ["NIWAKI_DATA"])
     rows: list[Row] = []
+    measured: dict[str, tuple[Comparison, Mapping[str, Timing]]] = {}
     with tempfile.TemporaryDirectory() as folder:
         for name in arguments.networks:
-            rows += measure(name, Path(folder), root, arguments.photographs, arguments.runs)
+            measured[name] = found = measure(
+                name, Path(folder), root, arguments.photographs, arguments.runs
+            )
+            rows += rows_of(name, *found)
     title = "Photographs through trained ImageNet networks"
-    print(write_rows("imagenet-sample", rows, title=title, folder=arguments.out))
+    page = write_rows("imagenet-sample", rows, title=title, folder=arguments.out)
+    table = check_table(checks(measured))
+    with page.open("a", encoding="utf-8") as file:
+        file.write("\n".join(["", "## Claims", "", *table]) + "\n")
+    print("\n".join([*table, str(page)]))
 
 
-def measure(name: str, folder: Path, root: Path, count: int, runs: int) -> list[Row]:
-    """Return the rows of one network."""
+def measure(
+    name: str, folder: Path, root: Path, count: int, runs: int
+) -> tuple[Comparison, dict[str, Timing]]:
+    """Return a network's answers and its times, by engine."""
     path, trained = write_network(name, folder)
     engine = Engine(path, threads=1, tune=True)
     found = compare(engine, path, trained, islice(photographs(root), count))
+    print(f"{name}: {found.correct} right, ONNX Runtime {found.correct_peer}", flush=True)
+    runners = [targets.engine_runner(engine), targets.onnxruntime_runner(path)]
+    timings = targets.interleave(runners, runs=runs)
+    for runner, timing in timings.items():
+        print(f"  {runner}: {timing}", flush=True)
+    return found, timings
+
+
+def rows_of(name: str, found: Comparison, timings: Mapping[str, Timing]) -> list[Row]:
+    """Return the rows of one network."""
     total = found.photographs
     note = (
-        f"same top-1 on {found.same} of {total}; largest |difference| {found.largest:.1e} of the "
+        f"same top-1 on {found.same} of {total}; largest difference {found.largest:.1e} of the "
         f"largest logit; stated {STATED[name]} %"
     )
-    print(f"{name}: {found.correct} right, ONNX Runtime {found.correct_peer}; {note}", flush=True)
-    versions = targets.versions()
     rows = [
         Row(
             f"{name}, top-1",
@@ -132,16 +181,16 @@ def measure(name: str, folder: Path, root: Path, count: int, runs: int) -> list[
             0.0,
             total,
             unit="%",
-            version=versions.get(runner, ""),
+            version=timings[runner].version,
             note=note,
         )
         for runner, right in (("niwaki", found.correct), ("onnxruntime", found.correct_peer))
     ]
-    runners = [targets.engine_runner(engine), targets.onnxruntime_runner(path)]
-    shape = "x".join(map(str, (1, 3, *trained.preprocess["size"])))
-    for runner, timing in targets.interleave(runners, runs=runs).items():
-        rows.append(Row.of(f"{name}, one photograph", runner, timing, shape=shape))
-        print(f"  {runner}: {timing}", flush=True)
+    shape = "x".join(map(str, (1, 3, *models.load_trained(name).preprocess["size"])))
+    rows += [
+        Row.of(f"{name}, one photograph", runner, timing, shape=shape)
+        for runner, timing in timings.items()
+    ]
     return rows
 
 

@@ -41,6 +41,9 @@ WARM_UP = 3
 MEMORY_RUNS = 10
 TURN = 4
 """Runs of one turn, the first not counted."""
+SETTLE = 0.3
+"""Seconds before each turn where an engine has several threads: those of the one before spin on for
+a while, on the cores that are needed now."""
 
 
 @dataclass(frozen=True)
@@ -153,7 +156,13 @@ def measure(case: Case, arguments: argparse.Namespace, folder: Path) -> dict[str
         # Eight bits of the dense network can't give the pruned one's logits.
         same = [name for name in rows if not (PEERS[name].dense_only and case.sparsity)]
         _compare({name: rows[name] for name in same}, Path(scratch))
-        _take_turns(workers, rows, arguments.rounds, arguments.seconds)
+        _take_turns(
+            workers,
+            rows,
+            rounds=arguments.rounds,
+            seconds=arguments.seconds,
+            settle=SETTLE if case.threads > 1 else 0.0,
+        )
     for name, row in rows.items():
         if "median_ms" in row:
             print(f"  {name}: {row['median_ms']:.3f} ms", flush=True)
@@ -204,7 +213,12 @@ def _compare(rows: dict[str, dict[str, Any]], folder: Path) -> None:
 
 
 def _take_turns(
-    workers: dict[str, Worker], rows: dict[str, dict[str, Any]], rounds: int, seconds: float
+    workers: dict[str, Worker],
+    rows: dict[str, dict[str, Any]],
+    *,
+    rounds: int,
+    seconds: float,
+    settle: float,
 ) -> None:
     """Let the engines run in turn, and sum up each one's times."""
     samples: dict[str, list[int]] = {name: [] for name in workers}
@@ -213,6 +227,7 @@ def _take_turns(
     started = time.monotonic()
     for round_ in range(rounds):
         for name, worker in workers.items():
+            time.sleep(settle)
             samples[name] += worker.ask("run", count=TURN)["ns"][1:]
         if round_ >= 2 and time.monotonic() - started > seconds:
             break

@@ -49,5 +49,6 @@ assert b"__asan_init" in Path(_core.__file__).read_bytes(), f"{_core.__file__} i
 print("sanitized:", _core.__file__)
 CHECK
 [[ $# -gt 0 ]] || set -- tests/kernels tests/runtime
-"$PYTHON" -S -m pytest -q -p no:cacheprovider -m "not slow" "$@"
+# --capture=sys: a report goes past Python to stderr itself, and must be seen.
+"$PYTHON" -S -m pytest -q --capture=sys -p no:cacheprovider -m "not slow and not measures_memory" "$@"
 echo "no report from ASan and UBSan"

@@ -40,11 +40,16 @@ class Buffer {
   float* origin() { return data() + before_; }
 
   void load(const Array<float>& array) {
+    load_rows(array);
+    kernels::clear_pad_rows(planes_, images_, origin());
+  }
+
+  // All but what lies between planes.
+  void load_rows(const Array<float>& array) {
     kernels::copy_planes(compact(), array.data.data(), planes_, origin(), images_);
     for (std::int64_t n = 0; n < images_; ++n) {
       for (std::int64_t c = 0; c < planes_.channels; ++c) clear_columns(n, c);
     }
-    kernels::clear_pad_rows(planes_, images_, origin());
   }
 
   nb::object to_numpy() {
@@ -129,6 +134,8 @@ class Case {
                                             problem_.output.width};
       require(residual_.shape == shape, "residual must have the output's shape");
       problem_.has_residual = true;
+      problem_.over_residual = given_or(arguments, "over_residual", 0) != 0;
+      if (problem_.over_residual) problem_.residual = problem_.output;
     }
     if (arguments.has("activation_density")) {
       problem_.activation_density = arguments.number("activation_density");
@@ -230,20 +237,26 @@ class Runner {
         algorithm_(row.build(given.problem(), tuning)),
         input_(problem_.input, images_, std::numeric_limits<float>::quiet_NaN()),
         output_(problem_.output, images_, kUnwritten),
-        residual_(problem_.has_residual ? problem_.residual : Planes{}, images_,
+        residual_(reads_residual() ? problem_.residual : Planes{}, images_,
                   std::numeric_limits<float>::quiet_NaN()),
         shared_(algorithm_->shared_bytes),
         scratch_(algorithm_->thread_bytes) {
     input_.load(given.x());
-    if (problem_.has_residual) residual_.load(given.residual());
+    if (problem_.over_residual) {
+      output_.load_rows(given.residual());
+    } else if (problem_.has_residual) {
+      residual_.load(given.residual());
+    }
     // A NaN pattern: scratch must be written before it is read.
     std::memset(shared_.data(), 0xff, shared_.size());
     std::memset(scratch_.data(), 0xff, scratch_.size());
   }
 
   conv::Call call() {
-    return {input_.origin(), output_.origin(), problem_.has_residual ? residual_.origin() : nullptr,
-            images_, shared_.data()};
+    const float* residual = problem_.over_residual  ? output_.origin()
+                            : problem_.has_residual ? residual_.origin()
+                                                    : nullptr;
+    return {input_.origin(), output_.origin(), residual, images_, shared_.data()};
   }
 
   void run(bool backwards) {
@@ -257,7 +270,8 @@ class Runner {
 
   // By bands of `rows`, image by image.
   void run_bands(std::int64_t rows) {
-    require(algorithm_->bands(), "the algorithm must run by bands");
+    require(algorithm_->bands() && !problem_.over_residual,
+            "the algorithm must run by bands, beside its residual");
     for (std::int64_t n = 0; n < images_; ++n) {
       conv::Call one = call();
       one.input += n * problem_.input.image;
@@ -278,6 +292,8 @@ class Runner {
   const conv::Algorithm& algorithm() const { return *algorithm_; }
 
  private:
+  bool reads_residual() const { return problem_.has_residual && !problem_.over_residual; }
+
   const conv::Problem& problem_;
   std::int64_t images_;
   std::unique_ptr<conv::Algorithm> algorithm_;
@@ -347,8 +363,8 @@ void bind_convolution(nb::module_& m) {
       "Arguments: input (N, C, H, W), weight (O, C / groups, kh, kw), kernel, strides, pads (top,\n"
       "left, bottom, right), isa; optional: bias (O,), residual, dilations, groups, activation\n"
       "with alpha, beta, lo, hi, geometry (compact, padded, apart), stored (dense, sparse),\n"
-      "threads, max_images, activation_density, backwards (order of tasks), rows (run by bands of "
-      "that many rows).");
+      "threads, max_images, activation_density, over_residual (1: in the output's memory),\n"
+      "backwards (order of tasks), rows (run by bands of that many rows).");
   m.def(
       "time_convolution",
       [](const std::string& name, const nb::dict& tuning, int runs, const nb::kwargs& arguments) {

@@ -26,6 +26,7 @@ const Adapters& adapters() {
     Adapters filled;
     add_conv_adapters(filled);
     add_dense_adapters(filled);
+    add_winograd_phases_adapters(filled);
     add_cpo_adapters(filled);
     add_linear_adapters(filled);
     add_tiled_adapters(filled);

@@ -3,8 +3,10 @@
 #include <algorithm>
 #include <chrono>
 #include <cstring>
+#include <new>
 
 #include "engine/error.h"
+#include "engine/text.h"
 
 namespace niwaki {
 
@@ -27,15 +29,17 @@ class Engine::Lease {
       ++engine_.workspace_count_;
       engine_.idle_.reserve(engine_.workspace_count_);  // giving back never allocates
     }
+    const size_t arena =
+        std::max(engine_.single_.plan.arena_bytes, engine_.chunked_.plan.arena_bytes);
     try {
-      const size_t arena =
-          std::max(engine_.single_.plan.arena_bytes, engine_.chunked_.plan.arena_bytes);
       workspace_ = std::make_unique<Workspace>(engine_.threads(), arena, engine_.shared_bytes_,
                                                engine_.thread_bytes_);
-    } catch (...) {
+    } catch (const std::bad_alloc&) {
       std::lock_guard lock(engine_.mutex_);
       --engine_.workspace_count_;
-      throw;
+      throw Error(ErrorKind::kShape, "Engine", "the values of a run must fit into memory",
+                  concat(arena >> 20, " MiB for each of ", engine_.threads(), " threads"),
+                  "Make the input smaller");
     }
   }
   ~Lease() {
@@ -62,6 +66,7 @@ Engine::Engine(Container container, const EngineOptions& options)
     throw Error(ErrorKind::kFormat, program_.container.name, "an input must be f32 planes",
                 dtype_name(program_.values[id].dtype));
   }
+  if (options.bands) part_residuals(program_);
   single_.schedule = single_schedule(program_);
   single_.plan = plan_memory(program_, single_.schedule);
   for (int64_t most = kMaxChunk; most >= 1; most /= 2) {

@@ -209,7 +209,8 @@ class Pass {
     if (buffer != id) chosen.planes.image = geometry(buffer, pad_rows_[buffer]).image;
   }
 
-  // An elementwise step may write over an input that nobody reads afterwards.
+  // An elementwise step may write over an input that nobody reads afterwards, a convolution over
+  // its residual.
   void share_memory() {
     for (int index = 0; index < static_cast<int>(wishes_.size()); ++index) {
       const Layer& layer = program_.layers[index];
@@ -256,6 +257,13 @@ bool is_float_map(const Program& program, int id) {
 void choose_layouts(Program& program) {
   Pass(program).run();
   choose_fusions(program);
+}
+
+void part_residuals(Program& program) {
+  for (const Layer& layer : program.layers) {
+    ValueLayout& layout = program.layouts[layer.output];
+    if (layer.op == "conv" && layout.same_memory >= 0) layout.same_memory = -1;
+  }
 }
 
 }  // namespace niwaki

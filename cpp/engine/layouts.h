@@ -9,6 +9,8 @@
 // - Behind convolutions of bits the compact form is channels last (pixels.h).
 // - A concat along channels of padded values moves nothing: its inputs are windows of its buffer,
 //   written there by their producers.
+// - An elementwise layer writes over an input that nobody reads afterwards, a convolution over such
+//   a residual.
 #pragma once
 
 #include <cstdint>
@@ -54,6 +56,10 @@ struct ValueLayout {
 
 // Fills program.layouts from the wishes of its layers' ops.
 void choose_layouts(Program& program);
+
+// Gives every convolution that writes over its residual memory of its own. For bands: there, layers
+// that began later still read rows which the sum would be written over.
+void part_residuals(Program& program);
 
 // The value whose memory a value's planes lie in: itself, its concat's, or what it writes over.
 int memory_of(const Program& program, int id);

@@ -100,6 +100,7 @@ void wish_conv(const LayerReader& reader, LayoutWish& wish) {
   if (residual >= 0) {
     wish.planes.push_back({residual});
     wish.joined.emplace_back(residual, layer.output);
+    wish.in_place = {residual};  // every algorithm reads it where, and before, it stores
   }
 }
 
@@ -120,6 +121,9 @@ StepPtr build_float_conv(const LayerReader& reader, const KernelChoice& choice,
     reader.require_shape(step->residual, out);
     problem.residual = program.layouts[step->residual].planes;
     problem.has_residual = true;
+    problem.over_residual =
+        memory_of(program, step->residual) == memory_of(program, layer.output) &&
+        problem.residual == problem.output;
   }
   if (layer.input("bits") >= 0) {
     // The algorithm adds the binary branch, shortcut included, as it adds a shortcut.

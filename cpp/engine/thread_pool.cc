@@ -72,7 +72,8 @@ void bind_to(int cpu) {
 }  // namespace
 
 ThreadPool::ThreadPool(int threads, bool pin) {
-  const std::vector<int> cpus = pin ? allowed_cpus() : std::vector<int>{};
+  std::vector<int> cpus = allowed_cpus();
+  if (!pin) cpus_.swap(cpus);
   for (int thread = 1; thread < threads; ++thread) {
     const int cpu = cpus.empty() ? -1 : cpus[static_cast<size_t>(thread) % cpus.size()];
     workers_.emplace_back([this, thread, cpu] { work(thread, cpu); });
@@ -86,6 +87,23 @@ ThreadPool::~ThreadPool() {
   }
   wake_.notify_all();
   for (std::thread& worker : workers_) worker.join();
+}
+
+void ThreadPool::leave_callers_cpu() {
+#if defined(__linux__)
+  if (cpus_.size() < 2 || workers_.empty()) return;
+  const int own = sched_getcpu();
+  if (own < 0 || callers_cpu_.exchange(own) == own) return;
+  cpu_set_t others;
+  CPU_ZERO(&others);
+  for (const int cpu : cpus_) {
+    if (cpu != own) CPU_SET(cpu, &others);
+  }
+  // A wish, as in bind_to().
+  for (std::thread& worker : workers_) {
+    (void)pthread_setaffinity_np(worker.native_handle(), sizeof(others), &others);
+  }
+#endif
 }
 
 void ThreadPool::drain(uint32_t job, int thread) {

@@ -40,7 +40,10 @@ class ThreadPool {
   // While one lives, more jobs are to be expected soon.
   class Session {
    public:
-    explicit Session(ThreadPool& pool) : pool_(pool) { ++pool_.sessions_; }
+    explicit Session(ThreadPool& pool) : pool_(pool) {
+      ++pool_.sessions_;
+      pool_.leave_callers_cpu();
+    }
     ~Session() { --pool_.sessions_; }
     Session(const Session&) = delete;
     Session& operator=(const Session&) = delete;
@@ -52,12 +55,17 @@ class ThreadPool {
  private:
   using Function = void (*)(const void* object, int64_t task, int thread);
 
+  // After a pause the system likes to wake a worker where its caller runs, and to leave it there
+  // for some milliseconds: both then take turns on one CPU. So the caller's isn't one of theirs.
+  void leave_callers_cpu();
   void run_job(Function call, const void* object, int64_t tasks);
   void work(int thread, int cpu);
   bool wait_for_job(uint32_t seen);  // false: stop
   void drain(uint32_t job, int thread);
 
   std::vector<std::thread> workers_;
+  std::vector<int> cpus_;  // of the process; empty where workers are bound to one each
+  std::atomic<int> callers_cpu_{-1};
   std::mutex busy_;  // held by the caller whose job runs
 
   // The job, and the next of its tasks: number of the job << 32 | task. A worker takes a task by

@@ -71,8 +71,9 @@ class Bench {
       : pool_(pool),
         input_(problem.input, problem.activation_density),
         output_(problem.output),
-        residual_(problem.has_residual ? problem.residual : kernels::compact_planes(1, 1, 1)),
+        residual_(reads_other(problem) ? problem.residual : kernels::compact_planes(1, 1, 1)),
         has_residual_(problem.has_residual),
+        over_residual_(problem.over_residual),
         evict_(kEvictBytes) {
     std::fill_n(evict_.data(), evict_.size(), uint8_t{1});
   }
@@ -82,8 +83,7 @@ class Bench {
     reserve(algorithm);
     // As the layer before leaves the caches: the input is there, these weights are not.
     sum_ = touch(evict_.data(), evict_.size()) + touch(input_.data(), input_.bytes());
-    const conv::Call call{input_.origin(), output_.origin(),
-                          has_residual_ ? residual_.origin() : nullptr, 1, shared_->data()};
+    const conv::Call call{input_.origin(), output_.origin(), residual(), 1, shared_->data()};
     const auto start = Clock::now();
     for (int stage = 0; stage < algorithm.stages(); ++stage) {
       const int64_t tasks = algorithm.tasks(stage, 1);
@@ -102,6 +102,15 @@ class Bench {
   }
 
  private:
+  static bool reads_other(const conv::Problem& problem) {
+    return problem.has_residual && !problem.over_residual;
+  }
+  // Written over again and again, a residual only grows by as much each time.
+  const float* residual() {
+    if (!has_residual_) return nullptr;
+    return over_residual_ ? output_.origin() : residual_.origin();
+  }
+
   static uint64_t touch(const uint8_t* data, size_t bytes) {
     uint64_t sum = 0;
     for (size_t i = 0; i < bytes; i += 64) sum += data[i];
@@ -121,7 +130,7 @@ class Bench {
 
   ThreadPool& pool_;
   Value input_, output_, residual_;
-  bool has_residual_;
+  bool has_residual_, over_residual_;
   AlignedBytes evict_;
   size_t thread_bytes_ = 0;
   std::unique_ptr<AlignedBytes> shared_, scratch_;

@@ -23,7 +23,8 @@ rm -rf "$out/findings"
 onnx=$((files / 10))
 nwk=$((files - onnx))
 "$PYTHON" cpp/fuzz/collect_seeds.py "$out/seeds"
-# A small quarantine: freed memory would count as used. No leak check: a crash's file matters more.
-ASAN_OPTIONS=detect_leaks=0:quarantine_size_mb=4:allocator_may_return_null=1 \
+# A small quarantine: freed memory would count as used. No leak check: a crash's file matters more. A program
+# may ask for more than this machine has: what isn't there is refused, and the engine must say so.
+ASAN_OPTIONS=detect_leaks=0:quarantine_size_mb=4:allocator_may_return_null=1:max_allocation_size_mb=256 \
   UBSAN_OPTIONS=print_stacktrace=1 "$build/cpp/fuzz/niwaki_fuzz" "$out/seeds" "$out/findings" "$nwk" "$first"
 "$PYTHON" cpp/fuzz/fuzz_onnx.py "$out/findings" "$onnx" "$first"

@@ -77,6 +77,13 @@ int main(int count, char** words) {
     niwaki_free(engine);
     return 2;
   }
+  if (size == 0 || size % input.bytes != 0) {
+    fprintf(stderr, "%s must hold whole pictures of %zu bytes each, got %zu bytes.\n", words[2],
+            input.bytes, size);
+    free(pictures);
+    niwaki_free(engine);
+    return 2;
+  }
   int64_t images = (int64_t)(size / input.bytes);
   float* scores = malloc((size_t)images * output.bytes + 1);
   void* outputs[] = {scores};

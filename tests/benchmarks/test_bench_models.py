@@ -50,34 +50,71 @@ def test_every_claim_is_about_a_case_that_is_measured():
     assert wanted <= measured
 
 
-def test_ratios_take_the_floor_of_the_core():
+def measured(found):
+    """The claims of a page that were measured."""
     from _models_claims import checks
 
+    return [check for check in checks(found) if check.value is not None]
+
+
+def test_ratios_take_the_floor_of_the_core():
     found = page(record("resnet50:0.98:1:1", 10.0, {"deepsparse": 30.0}))
-    (check,) = checks(found)
+    (check,) = measured(found)
     assert (check.value, check.floor, check.passed) == (3.0, 2.3, True)
     found["cases"][0]["roofline"] = {"fma_gmacs": 121.0}
-    (check,) = checks(found)
+    (check,) = measured(found)
     assert (check.floor, check.passed) == (4, False)
 
 
 def test_gains_count_images():
-    from _models_claims import checks
-
     found = page(record("resnet50:0.98:1:1", 10.0), record("resnet50:0.98:1:16", 128.0, batch=16))
-    (check,) = checks(found)
+    (check,) = measured(found)
     assert check.value == pytest.approx(1.25)
     assert check.passed
+    assert "commits" not in check.claim
+    found["cases"][1]["commit"] = "bead"
+    (check,) = measured(found)
+    assert check.claim.endswith("(of commits bead, c0ffee)")
 
 
-def test_memory_and_limits_are_at_most():
-    from _models_claims import checks
-
+def test_memory_limits_and_logits_are_at_most():
     case = record("resnet50:0.98:1:1", 10.0, {"onnxruntime": 90.0})
     case["peers"]["niwaki"] |= {"peak_bytes": 2e8, "bytes": 5e6, "load_s": 0.04}
+    case["peers"]["niwaki"]["max_difference"] = 2e-4
     case["peers"]["onnxruntime"]["peak_bytes"] = 3e8
-    kept = {check.unit: check.passed for check in checks(page(case))}
-    assert kept == {"x": True, "MB": False, "ms": True}
+    kept = {(check.unit, check.floor): check.passed for check in measured(page(case))}
+    assert kept == {("x", 8): True, ("MB", 300): True, ("MB", 4): False, ("ms", 50): True,
+                    ("", 1e-4): False}  # fmt: skip
+
+
+def test_a_claim_that_is_not_measured_stays_and_says_why():
+    from _check import check_table
+    from _models_claims import GAINS, LIMITS, RATIOS, checks
+
+    nothing = checks(page())
+    assert len(nothing) >= len(RATIOS) + len(GAINS) + len(LIMITS)
+    assert {check.passed for check in nothing} == {None}
+    assert all("not run" in check.why for check in nothing)
+    found = page(record("resnet50:0.98:1:1", 10.0, {"deepsparse": 30.0}))
+    found["cases"][0]["peers"]["deepsparse"] = {"error": "no wheel"}
+    held = {check.claim: check for check in checks(found)}
+    assert len(held) == len(nothing)
+    rows = "\n".join(check_table(list(held.values())))
+    assert (
+        "resnet50:0.98:1:1, deepsparse / niwaki | not measured: deepsparse: no wheel | at least 2.3"
+        " | ?" in rows
+    )
+    assert held["resnet50:0.98:1:1, onnxruntime / niwaki"].why == "onnxruntime not run"
+    assert held["resnet50:0.95:1:1, onnxruntime / niwaki"].why == "case resnet50:0.95:1:1 not run"
+
+
+def test_an_engine_that_fails_keeps_no_claim():
+    found = page(record("vgg16:0.98:1:1", 10.0, {"onnxruntime": 200.0}))
+    found["cases"][0]["peers"]["niwaki"]["error"] = "logits of shape (1, 3), not (1, 1000)"
+    from _models_claims import checks
+
+    (check,) = [c for c in checks(found) if c.claim == "vgg16:0.98:1:1, onnxruntime / niwaki"]
+    assert (check.value, check.passed, check.verdict) == (None, False, "**no**")
 
 
 def test_break_even_lies_between_the_levels_around_it():
@@ -153,6 +190,9 @@ def test_logits_that_differ_are_noted(bench, tmp_path):
     (tmp_path / "niwaki.py").write_text(text)
     row = bench("resnet50:0.98")["cases"][0]["peers"]["niwaki"]
     assert row["max_difference"] == pytest.approx(0.25)
+    page = (tmp_path / "out" / "models.md").read_text()
+    claim = "resnet50:0.98:1:1, logits, niwaki from ONNX Runtime"
+    assert f"| {claim} | 0.25 | at most 0.0001 | **no** |" in page
 
 
 def test_the_dense_file_tells_what_torch_makes():

@@ -31,6 +31,7 @@ def root():
     ("name", "right"),
     [
         ("mobilenet-v1-0.25-keras", 14),
+        ("mobilenet-v1-0.5-uint8", 16),
         ("mobilenet-v2-uint8", 17),
         ("squeezenet-deep-compression", 16),
     ],

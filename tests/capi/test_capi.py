@@ -143,6 +143,23 @@ def test_the_example_classifies_as_python_does(build, tmp_path):
         assert classes == scores.reshape(4, -1).argmax(1).tolist()
 
 
+@pytest.mark.parametrize("size", [0, 100, 3 * 9 * 7 * 4 + 4])
+def test_the_example_refuses_a_part_of_a_picture(build, tmp_path, size):
+    program = small_program(np.random.default_rng(8))
+    program.header["outputs"] = [1]
+    nwk.write(tmp_path / "m.nwk", program)
+    (tmp_path / "x.f32").write_bytes(bytes(size))
+    classify = build(ROOT / "examples/c/classify.c")
+    done = subprocess.run(
+        [classify, tmp_path / "m.nwk", tmp_path / "x.f32"],
+        text=True,
+        capture_output=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert f"must hold whole pictures of 756 bytes each, got {size} bytes." in done.stderr
+
+
 def test_the_library_shows_its_header_and_nothing_else(compiler, tmp_path):
     header = (capi.include_dir() / "niwaki.h").read_text("utf-8")
     assert header == (ROOT / "cpp/capi/niwaki.h").read_text("utf-8")

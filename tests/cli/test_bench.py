@@ -48,6 +48,12 @@ def test_zeros_without_onnxruntime_says_how_to_get_it(niwaki, small_two_layers, 
         (("--sparsity", "0.5", "--out", "z.png"), "must be .svg or .html or .json"),
         (("--sparsity", "0.5", "--structure", "stripes"), "got 'stripes'"),
         (("--profile", "--out", "z.txt"), "must be .svg or .html or .json"),
+        (("--profile", "--batch", 4), "[--batch] the option must not be given with --profile"),
+        (("--profile", "--seconds", 5), "[--seconds] the option is for --sparsity only, got 5"),
+        (("--structure", "4x1"), "[--structure] the option is for --sparsity only"),
+        (("--seconds", 0), "[--seconds] the option is for --sparsity only"),
+        (("--out", "z.svg"), "must be .json without --sparsity or --profile"),
+        (("--out", "z.txt"), "the file must be .json"),
     ],
 )
 def test_senseless_wishes_are_refused(refused, small_two_layers, words, said):
@@ -88,6 +94,24 @@ def test_a_profile_as_table_page_and_json(niwaki, small_two_layers, tmp_path):
     assert sum(each["share"] for each in found["layers"]) == pytest.approx(1)
     for each in found["layers"]:
         assert (each["roof"] == "") == (each["roof_share"] is None)
+
+
+def test_a_folder_as_output_is_refused_before_any_work(refused, small_two_layers, tmp_path):
+    (tmp_path / "folder.json").mkdir()
+    line = refused("bench", small_two_layers, "--out", tmp_path / "folder.json")
+    assert "must be a file, not a folder" in line
+
+
+@pytest.mark.parametrize("words", [("bench",), ("bench", "--profile"), ("inspect",), ("compile",)])
+def test_an_open_size_names_the_option(refused, tmp_path, words):
+    text = """
+    <ir_version: 8, opset_import: ["" : 18]>
+    open (float[N, 1, H, W] x) => (float[N, 1, P, Q] y) { y = Relu(x) }
+    """
+    onnx.save(onnx.parser.parse_model(text), tmp_path / "open.onnx")
+    line = refused(words[0], tmp_path / "open.onnx", *words[1:])
+    assert "must have a known shape" in line
+    assert "--input-shape C,H,W" in line
 
 
 @pytest.mark.parametrize("more", [(), ("--profile",), ("--sparsity", "0.5")])

@@ -105,6 +105,17 @@ def test_weights_that_are_not_finite_are_refused(tmp_path, parse, bad):
         graph.load(tmp_path / "nan.onnx")
 
 
+def test_attributes_that_are_not_finite_are_refused(tmp_path, parse):
+    model = parse(
+        "g (float[N,3,4,4] x) => (float[N,3,4,4] y) { [r] y = LeakyRelu <alpha=2.0> (x) }"
+    )
+    proto = graph.to_proto(model)
+    proto.graph.node[0].attribute[0].f = np.inf
+    onnx.save(proto, tmp_path / "inf.onnx")
+    with pytest.raises(ValueDomainError, match=r"LeakyRelu \(node 'r'\) must have a finite alpha"):
+        graph.load(tmp_path / "inf.onnx")
+
+
 def test_external_data_is_read_and_missed(tmp_path, parse, rng):
     model = parse(CONV)
     weight = model.graph.initializers["w"]

@@ -328,8 +328,10 @@ def test_reshapes_keep_the_batch(graph_of, lines, shape):
          r"LpNormalization \(node 'l'\) needs .* lacks layers for Hardmax, LpNormalization"),
         ("[r] y = ReduceMean(x, first)", r"ReduceMean \(node 'r'\) needs an axis behind the batch"),
         ("[s] y = Softmax <axis = 0> (x)", r"Softmax \(node 's'\) needs an axis behind the batch"),
-        ("[p] y = MaxPool <kernel_shape = [2, 2], dilations = [2, 2]> (x)",
-         r"MaxPool \(node 'p'\) needs dilations of 1, got \[2, 2\]"),
+        ("[p] y = MaxPool <kernel_shape = [2, 257], dilations = [2, 2], pads=[0,512,0,512]> (x)",
+         r"MaxPool \(node 'p'\) needs at most 256 taps along an axis, got \[2, 257\]"),
+        ("[p] y, i = MaxPool <kernel_shape = [2, 2], dilations = [2, 2]> (x)\n"
+         "f = Cast <to = 1> (i)\n z = Add(y, f)", r"MaxPool \(node 'p'\) needs no use of its"),
         ("[t] y = Transpose <perm = [1, 0, 2, 3]> (x)", r"Transpose \(node 't'\) .* first axis"),
         ("[f] y = Flatten <axis = 2> (x)", r"Flatten \(node 'f'\) needs the batch to stay"),
         ("[p] y = Pad(x, pads)", r"Pad \(node 'p'\) needs no pads along the batch"),

@@ -94,3 +94,27 @@ def winograd(draw: Any, rng: np.random.Generator, op: str) -> Case:
     absolute = values | rest | {"weights": np.zeros_like(values["weights"]), "bias": size}
     absolute["residual"] = np.zeros((outputs, height * width), np.float32)
     return values | rest, absolute
+
+
+@case("WinogradPhasesF32")
+def winograd_phases(draw: Any, rng: np.random.Generator, op: str) -> Case:
+    strides = draw(st.sampled_from([(1, 1), (2, 2), (2, 2), (3, 1), (4, 4)]))
+    taps = draw(st.integers(2, 5))  # along one side; the other may have fewer
+    kernel = (taps * strides[0] - draw(st.integers(0, strides[0] - 1)), draw(st.integers(1, taps)))
+    pads = draw(st.tuples(*[st.integers(0, 3)] * 4))
+    channels, outputs = draw(st.sampled_from([1, 3, 5])), draw(st.sampled_from([1, 3, 8, 9, 17]))
+    height = kernel[0] + draw(st.integers(0, 20))
+    width = kernel[1] + draw(st.sampled_from([0, 3, 20, 37, 70]))
+    x = floats(rng, channels, height, width)
+    values = {"input": x, "weights": floats(rng, outputs, channels, *kernel)}
+    pixels = (height + pads[0] + pads[2] - kernel[0]) // strides[0] + 1
+    pixels *= (width + pads[1] + pads[3] - kernel[1]) // strides[1] + 1
+    if draw(st.booleans()):
+        values |= {"bias": floats(rng, outputs), "residual": floats(rng, outputs, pixels)}
+    window: dict[str, Any] = {"kernel": kernel, "strides": strides, "pads": pads}
+    rest = window | {"rows": draw(st.integers(1, 4))}
+    # As above: the size of a plain sum's terms, and a factor for the transforms' growth.
+    size = np.full(outputs, 40.0 * (kernel[0] * kernel[1] * channels + 2), np.float32)
+    absolute = values | rest | {"weights": np.zeros_like(values["weights"]), "bias": size}
+    absolute["residual"] = np.zeros((outputs, pixels), np.float32)
+    return values | rest, absolute

@@ -17,7 +17,7 @@ from . import oracle
 
 ALGORITHMS = _core.algorithms()
 ISAS = [*isas(), "reference"]
-TOLERANCE = {"winograd": 1e-4}
+TOLERANCE = {"winograd": 1e-4, "winograd_phases": 1e-4}
 """Of the layer's largest |value|; 1e-5 for the others."""
 ACTIVATIONS = {
     "none": {},
@@ -139,6 +139,8 @@ def test_algorithm(algorithm, problem, data):
     assert error <= TOLERANCE.get(algorithm, 1e-5) * largest, tuning
     # One order of sums: neither the tuning nor tasks, threads, or the batch may change a bit.
     np.testing.assert_array_equal(run(algorithm, arguments, tunings[0], backwards=1), got)
+    if "residual" in arguments:  # the engine lets an output take a residual's memory
+        np.testing.assert_array_equal(run(algorithm, arguments, tuning, over_residual=1), got)
     one = {**arguments, "input": arguments["input"][-1:].copy(), "threads": 1, "max_images": 1}
     if "residual" in one:
         one["residual"] = one["residual"][-1:].copy()
@@ -195,6 +197,45 @@ def test_short_filters(algorithm, size, isa, rng):
         assert np.abs(first - np.maximum(total, 0)).max() <= tolerance
         for tuning in [*tunings[1:], {"rows": 1}]:
             np.testing.assert_array_equal(run(algorithm, arguments, tuning, backwards=1), first)
+
+
+@pytest.mark.parametrize("isa", ISAS[:-1])
+@pytest.mark.parametrize(
+    ("kernel", "strides", "pads"),
+    [
+        ((7, 7), (2, 2), (3, 3, 3, 3)),
+        ((11, 11), (4, 4), (2, 2, 2, 2)),
+        ((5, 4), (1, 2), (0, 3, 1, 2)),
+        ((3, 3), (1, 1), (1, 1, 1, 1)),
+        ((7, 6), (3, 3), (2, 1, 0, 3)),
+    ],
+)
+def test_stems(kernel, strides, pads, isa, rng):
+    """Windows of 2 to 5 taps a phase, whose rows end within a vector, a quad and a tile."""
+    x = rng.normal(size=(2, 3, 41, 75)).astype(np.float32)
+    weight = rng.normal(size=(11, 3, *kernel)).astype(np.float32)
+    total = oracle.conv(x.astype(np.float64), weight.astype(np.float64), strides, pads, (1, 1), 1)
+    arguments = {
+        "input": x,
+        "weight": weight,
+        "bias": rng.normal(size=11).astype(np.float32),
+        "residual": rng.normal(size=total.shape).astype(np.float32),
+        "kernel": kernel,
+        "strides": strides,
+        "pads": pads,
+        "activation": "relu",
+        "isa": isa,
+        "stored": "dense",
+    }
+    total += arguments["bias"][:, None, None] + arguments["residual"]
+    for geometry in ("padded", "compact", "apart"):
+        arguments["geometry"] = geometry
+        _, tunings = _core.convolution_choices(**arguments)["winograd_phases"]
+        first = run("winograd_phases", arguments, tunings[0])
+        assert np.abs(first - np.maximum(total, 0)).max() <= 2e-5 * np.abs(total).max()
+        for tuning in [*tunings[1:], {"rows": 1}, {"rows": 3}]:
+            got = run("winograd_phases", arguments, tuning, backwards=1)
+            np.testing.assert_array_equal(got, first)
 
 
 @settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])

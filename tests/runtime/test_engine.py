@@ -6,6 +6,7 @@ import dataclasses
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
 import numpy as np
 import onnx
@@ -121,6 +122,23 @@ def test_values_share_memory(rng):
         value = builder.layer("activation", {"x": value}, "f32", (8, 64, 64), relu)
     one = 8 * 64 * 64 * 4
     assert 2 * one <= Engine(builder.program()).memory_bytes < 3 * one
+
+
+@pytest.mark.measures_memory
+def test_values_that_no_memory_holds_are_refused():
+    """A file of some hundred bytes may ask for gigabytes."""
+    resource = pytest.importorskip("resource")
+    shape = (1 << 10, 1 << 10, 1 << 9)  # 2 GiB
+    builder = Builder(shape)
+    builder.layer("activation", {"x": 0}, "f32", shape, {"activation": {"kind": "relu"}})
+    used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    limits = resource.getrlimit(resource.RLIMIT_AS)
+    resource.setrlimit(resource.RLIMIT_AS, (used + (1 << 30), limits[1]))
+    try:
+        with pytest.raises(ShapeError, match=r"must fit into memory, got \d+ MiB"):
+            Engine(builder.program())
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, limits)
 
 
 def test_several_outputs_come_as_a_tuple(rng):
@@ -373,30 +391,22 @@ def test_an_onnx_file_is_compiled_and_its_open_sides_are_given(tmp_path, rng):
 
 
 FRESH = """
-import sys, time
-start = time.perf_counter()
-import niwaki.runtime
+import sys
+import numpy
 from niwaki.runtime import Engine, nwk
 engine = Engine(sys.argv[1])
 nwk.read(sys.argv[1])
-spent = time.perf_counter() - start
-import numpy
 engine(numpy.zeros((1, *engine.input_shape), "float32"))
 engine.explain()
-for name in ("torch", "onnx", "onnx_ir", "onnxscript", "pydantic"):
-    assert name not in sys.modules, name
-print(spent)
+heavy = ("torch", "onnx", "onnx_ir", "onnxscript", "pydantic")
+print([name for name in heavy if name in sys.modules])
 """
 
 
-def test_a_nwk_loads_quickly_and_without_torch_or_onnx(tmp_path, rng):
+def test_a_nwk_loads_without_torch_or_onnx(tmp_path, rng):
     path = tmp_path / "model.nwk"
     nwk.write(path, integer_network(rng)[0])
-    times = []
-    for _ in range(3):
-        done = subprocess.run(
-            [sys.executable, "-c", FRESH, str(path)], capture_output=True, text=True, check=False
-        )
-        assert done.returncode == 0, done.stderr
-        times.append(float(done.stdout))
-    assert min(times) < 1.0  # numpy's import is most of it; generous for a busy machine
+    done = subprocess.run(
+        [sys.executable, "-c", FRESH, str(path)], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "[]\n", "")

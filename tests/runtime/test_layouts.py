@@ -209,6 +209,30 @@ def test_batches_equal_single_images(rng, images, threads):
         np.testing.assert_array_equal(engine(x[k : k + 1])[0], together[k])
 
 
+@pytest.mark.parametrize(
+    "algorithm", ["direct", "im2col", "winograd", "winograd_phases", "sparse", "cpo"]
+)
+def test_a_sum_lies_over_its_residual(rng, algorithm):
+    """A chain of residual blocks takes less memory, and gives the same values."""
+    network = Network((3, 30, 29), 3, rng)
+    x = network.conv(0, 16, (3, 3), (1, 1), (1, 1, 1, 1))
+    for _ in range(2):
+        y = network.conv(x, 16, (3, 3), (1, 1), (1, 1, 1, 1))
+        x = network.conv(y, 16, (3, 3), (1, 1), (1, 1, 1, 1), residual=x)
+    y = network.conv(x, 4, (1, 1), (1, 1), (0, 0, 0, 0))
+    program = network.builder.program([y])
+    choice = {"algorithm": algorithm, "tuning": {}}
+    sums = [layer["name"] for layer in network.builder.layers[2:5:2]]
+    choices = dict.fromkeys(sums, choice)
+    engine = Engine(program, choices=choices)
+    own = Engine(program, choices=choices, bands=True)  # where no sum may lie over its residual
+    images = network.arrays[0].astype(np.float32)
+    for inputs in (images, images[:1]):
+        np.testing.assert_allclose(engine(inputs), network.arrays[y][: len(inputs)], atol=1e-4)
+    assert engine.memory_bytes < own.memory_bytes
+    check(engine, network)
+
+
 @pytest.mark.parametrize("threads", [1, 2])
 def test_a_map_that_gates_itself(rng, threads):
     """One number per channel times itself: each image by its own factor, not the first image's."""

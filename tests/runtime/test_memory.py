@@ -65,6 +65,7 @@ def files(tmp_path: Path) -> tuple[Path, Path]:
     return tmp_path / "m.onnx", tmp_path / "m.nwk"
 
 
+@pytest.mark.measures_memory
 def test_a_fresh_process_needs_no_more_memory_than_onnx_runtime(files: tuple[Path, Path]) -> None:
     pytest.importorskip("onnxruntime")
     shape = (1, CHANNELS, SIDE, SIDE)

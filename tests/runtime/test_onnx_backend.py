@@ -7,8 +7,11 @@ import warnings
 from pathlib import Path
 
 import numpy as np
+import onnx
+import onnx.parser
 import pytest
 from onnx import TensorProto, helper, numpy_helper
+from onnx.reference import ReferenceEvaluator
 
 from niwaki.errors import InputError, UnsupportedOpError
 from niwaki.runtime._onnx_claims import CLAIMS, as_markdown
@@ -77,8 +80,8 @@ def one_node(op, *, shape=(2, 3, 4, 4), more=(), output=None, **attributes):
     [
         (one_node("Hardmax"), r"Hardmax \(node 'it'\) needs the op to be among"),
         (
-            one_node("MaxPool", kernel_shape=[2, 2], dilations=[2, 2], output=(2, 3, 2, 2)),
-            r"MaxPool \(node 'it'\) needs dilations of \(1,\), got 2",
+            one_node("MaxPool", kernel_shape=[2, 2], storage_order=1, output=(2, 3, 3, 3)),
+            r"MaxPool \(node 'it'\) needs storage_order of \(0,\), got 1",
         ),
         (
             one_node("MaxPool", shape=(1, 1, 4, 4, 4), kernel_shape=[1, 1, 1]),
@@ -137,3 +140,40 @@ def test_an_axis_that_looks_like_a_batch_is_any_axis():
     x = np.random.default_rng(0).normal(size=(2, 3, 4, 4)).astype(np.float32)
     (y,) = NiwakiBackend.run_model(one_node("Softmax", axis=0), [x])
     np.testing.assert_allclose(y.sum(0), np.ones((3, 4, 4)), rtol=1e-6)
+
+
+SHAPES = {
+    "a view": (True, "r = Relu(x) s = Shape(x) y = Reshape(r, s)"),
+    "rows": (True, "s = Shape<start=0, end=1>(x) t = Concat<axis=0>(s, m) y = Reshape(x, t)"),
+    "channels as a number": (True, "s = Shape<start=1, end=2>(x) f = Cast<to=1>(s) y = Mul(x, f)"),
+    "half of the channels": (True, "s = Shape<start=1, end=2>(x) h = Div(s, two) "
+                             "y = Slice(x, zero, h, one)"),
+    "the batch as a number": (False, "s = Shape<end=1>(x) f = Cast<to=1>(s) y = Mul(x, f)"),
+    "the size as a number": (False, "s = Size(x) f = Cast<to=1>(s) g = Sqrt(f) y = Div(x, g)"),
+    "one long line": (False, "s = Size(x) t = Unsqueeze(s, zero) y = Reshape(x, t)"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", SHAPES)
+def test_claims_on_shape_and_size_hold_for_open_and_fixed_batches(name):
+    runs_open, lines = SHAPES[name]
+    rank = {"rows": 2, "one long line": 1}.get(name, 4)
+    for batch in ("N", "2"):
+        sizes = ", ".join("abcd"[:rank])
+        model = onnx.parser.parse_model(
+            f"""<ir_version: 8, opset_import: ["" : 18]>
+            g (float[{batch}, 4, 3, 3] x) => (float[{sizes}] y)
+            <int64[1] zero = {{0}}, int64[1] one = {{1}}, int64[1] two = {{2}}, int64[1] m = {{-1}}>
+            {{ {lines} }}"""
+        )
+        claimed = NiwakiBackend.is_compatible(model)
+        assert claimed == (runs_open or batch != "N")
+        if not claimed:
+            with pytest.raises(UnsupportedOpError, match="batch"):
+                NiwakiBackend.prepare(model)
+            continue
+        for images in (2, 3) if batch == "N" else (2,):
+            x = np.random.default_rng(0).normal(size=(images, 4, 3, 3)).astype(np.float32)
+            (wanted,) = ReferenceEvaluator(model).run(None, {"x": x})
+            (y,) = NiwakiBackend.prepare(model).run([x])
+            np.testing.assert_allclose(y, wanted, rtol=1e-6)

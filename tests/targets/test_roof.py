@@ -33,6 +33,12 @@ def test_each_kind_of_kernel_has_its_rate():
     assert bound(layer(algorithm="sparse4"), 1000, ROOFS, 2) == ("fma", pytest.approx(0.5))
     assert bound(layer(algorithm="winograd"), 1000, ROOFS, 1) == ("fma", pytest.approx(0.25))
     assert bound(layer(algorithm="winograd2"), 1000, ROOFS, 1) == ("fma", pytest.approx(4 / 9))
+    stem = layer(
+        algorithm="winograd_phases", input_shapes=((3, 224, 224),), output_shape=(64, 112, 112),
+        macs=147 * 64 * 112 * 112,
+    )  # fmt: skip
+    multiplied = 12 * 49 / 16 * 64 * 112 * 112  # of 147 an output: 7x7 in 4 phases of 4x4
+    assert bound(stem, 1000, ROOFS, 1) == ("fma", pytest.approx(multiplied / 50e6))
     one_tap = bound(layer(algorithm="sparse"), 1000, ROOFS, 1, one_tap=True)
     assert one_tap == ("load_aligned", pytest.approx(1.25))
 

@@ -19,7 +19,10 @@
 //   are the engine's: it clears them after the last stage.
 // - Give the same bits whatever the tuning, threads, number of images and order of tasks: each sum
 //   in one fixed order.
-// - Never allocate or throw in `run`. The residual is never the output's memory.
+// - Take a residual that lies in the output's memory (Call::residual == Call::output, one
+// geometry):
+//   read each of its elements before writing there. Only run_rows may rely on two memories.
+// - Never allocate or throw in `run`.
 #pragma once
 
 #include <cstddef>
@@ -43,6 +46,7 @@ namespace niwaki::conv {
 struct Problem {
   kernels::Planes input, output, residual;  // residual: where has_residual
   bool has_residual = false;
+  bool over_residual = false;  // the output is written over the residual
   kernels::Window window;
   int64_t groups = 1;
   // The non-zeros, by output channel and rising position q = (i * kw + j) * (C / groups) + c.

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <type_traits>
 #include <utility>
 
 #include "common/simd.h"
@@ -58,6 +59,18 @@ NIWAKI_INLINE void write(float* output, const TileLanes<kVectors>& lanes,
   }
 }
 
+// What write() stored. Like it, this touches nothing behind the range: there may be the end of the
+// buffer, or what another thread writes.
+template <class S, int kVectors>
+NIWAKI_INLINE void read_back(const float* output, const TileLanes<kVectors>& lanes,
+                             typename S::Vector* sums) {
+  constexpr int kLast = kVectors - 1;
+  NIWAKI_UNROLL for (int v = 0; v < kLast; ++v) sums[v] = S::load(output + v * S::kLanes);
+  sums[kLast] = lanes.last >= S::kLanes
+                    ? S::load(output + kLast * S::kLanes)
+                    : S::load_masked(output + kLast * S::kLanes, simd::first_bits(lanes.last));
+}
+
 // Activate and mask in place.
 template <class S, int kVectors>
 NIWAKI_INLINE void finish(const Activation& activation, const TileLanes<kVectors>& lanes,
@@ -68,48 +81,98 @@ NIWAKI_INLINE void finish(const Activation& activation, const TileLanes<kVectors
   }
 }
 
-template <class S, int kVectors, int kImages>
+// A load and a multiply-add of a vector.
+template <class S>
+struct Whole {
+  static NIWAKI_INLINE typename S::Vector load(const float* from) { return S::load(from); }
+  static NIWAKI_INLINE void fma(typename S::Vector x, typename S::Vector value,
+                                typename S::Vector& sum) {
+    sum = S::fma(x, value, sum);
+  }
+};
+
+// Of its lower half, where nothing else of it counts: the sum's upper lanes are undefined then. It
+// gains where 512 bits are worked on in two passes.
+template <class S>
+struct Lower : Whole<S> {};
+#if defined(__AVX512F__)
+template <>
+struct Lower<simd::Avx512> {
+  static NIWAKI_INLINE __m512 load(const float* from) {
+    return _mm512_castps256_ps512(_mm256_loadu_ps(from));
+  }
+  static NIWAKI_INLINE void fma(__m512 x, __m512 value, __m512& sum) {
+    sum = _mm512_castps256_ps512(_mm256_fmadd_ps(
+        _mm512_castps512_ps256(x), _mm512_castps512_ps256(value), _mm512_castps512_ps256(sum)));
+  }
+};
+#endif
+
+template <class S>
+constexpr bool kHasHalves = S::kLanes == 16;
+
+template <class S, bool kHalf>
+using LastVector = std::conditional_t<kHalf, Lower<S>, Whole<S>>;
+
+// kHalf: only the lower half of an image's last vector is pixels.
+template <class S, int kVectors, int kImages, bool kHalf>
 NIWAKI_INLINE void add_tap(typename S::Vector* sums, const float* input, std::int64_t image,
                            const SparseTap& tap) {
+  constexpr int kLast = kVectors - 1;
   const auto value = S::broadcast(tap.value);
   const float* x = input + tap.offset;
-  NIWAKI_UNROLL for (int n = 0; n < kImages; ++n) {
-    NIWAKI_UNROLL for (int v = 0; v < kVectors; ++v) {
-      auto& sum = sums[n * kVectors + v];
-      sum = S::fma(S::load(x + n * image + v * S::kLanes), value, sum);
+  NIWAKI_UNROLL for (int n = 0; n < kImages; ++n, x += image) {
+    auto* own = sums + n * kVectors;
+    NIWAKI_UNROLL for (int v = 0; v < kLast; ++v) {
+      Whole<S>::fma(S::load(x + v * S::kLanes), value, own[v]);
     }
+    LastVector<S, kHalf>::fma(LastVector<S, kHalf>::load(x + kLast * S::kLanes), value, own[kLast]);
   }
 }
 
-template <class S, int kVectors, int kImages>
+// A stream of weights is read once a tile, from far away where the tiles are few (7x7 maps: once).
+constexpr int kTapsAhead = 32;
+
+template <class S, int kVectors, int kImages, bool kHalf>
 NIWAKI_INLINE void add_tap(typename S::Vector* sums, const float* input, std::int64_t image,
                            const SparseTap4& tap) {
   constexpr int kSums = kImages * kVectors;
+  constexpr int kLast = kVectors - 1;
+  __builtin_prefetch(&tap + kTapsAhead, 0, 3);
   typename S::Vector values[4];
   NIWAKI_UNROLL for (int k = 0; k < 4; ++k) values[k] = S::broadcast(tap.values[k]);
   const float* x = input + tap.offset;
   typename S::Vector pixels[kSums];
-  NIWAKI_UNROLL for (int v = 0; v < kSums; ++v) {
-    pixels[v] = S::load(x + v / kVectors * image + v % kVectors * S::kLanes);
-    S::hold(pixels[v]);
+  NIWAKI_UNROLL for (int n = 0; n < kImages; ++n, x += image) {
+    auto* own = pixels + n * kVectors;
+    NIWAKI_UNROLL for (int v = 0; v < kLast; ++v) {
+      own[v] = S::load(x + v * S::kLanes);
+      S::hold(own[v]);
+    }
+    own[kLast] = LastVector<S, kHalf>::load(x + kLast * S::kLanes);
+    S::hold(own[kLast]);
   }
-  NIWAKI_UNROLL for (int v = 0; v < kSums; ++v) {
+  NIWAKI_UNROLL for (int n = 0; n < kImages; ++n) {
     NIWAKI_UNROLL for (int k = 0; k < 4; ++k) {
-      auto& sum = sums[k * kSums + v];
-      sum = S::fma(pixels[v], values[k], sum);
+      auto* own = sums + k * kSums + n * kVectors;
+      NIWAKI_UNROLL for (int v = 0; v < kLast; ++v) {
+        Whole<S>::fma(pixels[n * kVectors + v], values[k], own[v]);
+      }
+      LastVector<S, kHalf>::fma(pixels[n * kVectors + kLast], values[k], own[kLast]);
     }
   }
 }
 
 // One output channel's sums at the start of a segment: bias and residual, or what was stored.
 template <class S, int kVectors, int kImages, class Args>
-NIWAKI_INLINE void start(const Args& args, bool starts, std::int64_t channel,
-                         const float* residuals, const float* output, typename S::Vector* sums) {
+NIWAKI_INLINE void start(const Args& args, const TileLanes<kVectors>& lanes, bool starts,
+                         std::int64_t channel, const float* residuals, const float* output,
+                         typename S::Vector* sums) {
   constexpr int kSums = kImages * kVectors;
   const ConvStore& store = args.store;
   if (!starts) {
-    NIWAKI_UNROLL for (int k = 0; k < kSums; ++k) {
-      sums[k] = S::load(output + k / kVectors * args.output_image + k % kVectors * S::kLanes);
+    NIWAKI_UNROLL for (int n = 0; n < kImages; ++n) {
+      read_back<S, kVectors>(output + n * args.output_image, lanes, sums + n * kVectors);
     }
     return;
   }
@@ -124,7 +187,7 @@ NIWAKI_INLINE void start(const Args& args, bool starts, std::int64_t channel,
 }
 
 // Tile [p, p + kVectors * kLanes) of images [first, first + kImages).
-template <class S, class Tap, int kVectors, int kImages>
+template <class S, class Tap, int kVectors, int kImages, bool kHalf>
 void run_tile(const SparseConvArgs<Tap>& args, std::int64_t first, std::int64_t p) {
   constexpr int kOutputs = kOutputsOf<Tap>;
   constexpr int kSums = kImages * kVectors;
@@ -144,7 +207,7 @@ void run_tile(const SparseConvArgs<Tap>& args, std::int64_t first, std::int64_t 
     // The last block may hold fewer channels: sums of what isn't there stay zero.
     NIWAKI_UNROLL for (int k = 0; k < kOutputs; ++k) {
       if (kOutputs == 1 || channel + k < args.outputs) {
-        start<S, kVectors, kImages>(args, starts, channel + k, residuals,
+        start<S, kVectors, kImages>(args, lanes, starts, channel + k, residuals,
                                     output + k * args.output_plane, sums + k * kSums);
       } else {
         NIWAKI_UNROLL for (int v = 0; v < kSums; ++v) sums[k * kSums + v] = S::zero();
@@ -153,12 +216,12 @@ void run_tile(const SparseConvArgs<Tap>& args, std::int64_t first, std::int64_t 
     const Tap* end = tap + segment->taps;
     if constexpr (kSums < 8) {  // the loop's own work counts
       for (; end - tap >= 2; tap += 2) {
-        add_tap<S, kVectors, kImages>(sums, input, args.input_image, tap[0]);
-        add_tap<S, kVectors, kImages>(sums, input, args.input_image, tap[1]);
+        add_tap<S, kVectors, kImages, kHalf>(sums, input, args.input_image, tap[0]);
+        add_tap<S, kVectors, kImages, kHalf>(sums, input, args.input_image, tap[1]);
       }
     }
     for (; tap != end; ++tap) {
-      add_tap<S, kVectors, kImages>(sums, input, args.input_image, *tap);
+      add_tap<S, kVectors, kImages, kHalf>(sums, input, args.input_image, *tap);
     }
     const bool done = (segment->flags & kSegmentFinishes) != 0;
     NIWAKI_UNROLL for (int k = 0; k < kOutputs; ++k) {
@@ -175,22 +238,28 @@ void run_tile(const SparseConvArgs<Tap>& args, std::int64_t first, std::int64_t 
 template <class Tap>
 using TileFunction = void (*)(const SparseConvArgs<Tap>&, std::int64_t, std::int64_t);
 
-// The tiles of 1, 2 ... vectors of kImages images that fit the registers.
-template <class S, class Tap, int kImages, int... k>
+// The tiles of 1, 2 ... vectors of kImages images that fit the registers; kHalf: only the lower
+// half of the last vector counts.
+template <class S, class Tap, int kImages, bool kHalf, int... k>
 constexpr auto tile_functions(std::integer_sequence<int, k...>) {
-  return std::array<TileFunction<Tap>, sizeof...(k)>{&run_tile<S, Tap, k + 1, kImages>...};
+  return std::array<TileFunction<Tap>, sizeof...(k)>{&run_tile<S, Tap, k + 1, kImages, kHalf>...};
 }
 
 template <class S, class Tap, int kImages>
 void run_images(const SparseConvArgs<Tap>& args, std::int64_t first, std::int64_t tiles) {
   constexpr int kVectors = kMostVectors<S, Tap> / kImages;
   static constexpr auto kTiles =
-      tile_functions<S, Tap, kImages>(std::make_integer_sequence<int, kVectors>{});
+      tile_functions<S, Tap, kImages, false>(std::make_integer_sequence<int, kVectors>{});
+  static constexpr auto kHalfTiles =
+      tile_functions<S, Tap, kImages, kHasHalves<S>>(std::make_integer_sequence<int, kVectors>{});
   const std::int64_t vectors = (args.end - args.begin + S::kLanes - 1) / S::kLanes;
   for (std::int64_t tile = 0; tile < tiles; ++tile) {
     const std::int64_t from = vectors * tile / tiles;
     const std::int64_t to = vectors * (tile + 1) / tiles;
-    kTiles[static_cast<std::size_t>(to - from - 1)](args, first, args.begin + from * S::kLanes);
+    const std::int64_t left = args.end - args.begin - (to - 1) * S::kLanes;  // in the last vector
+    const auto& tiles_of_size = left <= S::kLanes / 2 ? kHalfTiles : kTiles;
+    tiles_of_size[static_cast<std::size_t>(to - from - 1)](args, first,
+                                                           args.begin + from * S::kLanes);
   }
 }
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from niwaki.cli._app import AsJson, Plugins, Threads, app, echo, emit_json, note, show
-from niwaki.cli._output import write_result
+from niwaki.cli._output import check_output, write_result
 from niwaki.cli._target import InputShape, TargetPath, model_file, open_engine
 from niwaki.errors import InputError
 
@@ -37,16 +37,22 @@ def bench(
         ),
     ] = None,
     structure: Annotated[
-        str, typer.Option(help="How the zeros of --sparsity lie: unstructured, 4x1, ...")
-    ] = "unstructured",
+        str | None,
+        typer.Option(
+            help="How the zeros of --sparsity lie: unstructured (where left out), 4x1, ..."
+        ),
+    ] = None,
     profile: Annotated[
         bool, typer.Option("--profile", help="Show each layer's time, rate and share of the roof.")
     ] = False,
     runs: Annotated[int | None, typer.Option(min=1, help="Timed runs of each at most.")] = None,
     seconds: Annotated[
-        float, typer.Option(min=0, help="Time for the timed runs of --sparsity, all together.")
-    ] = 20.0,
-    batch: Annotated[int, typer.Option(min=1, help="Images in one run.")] = 1,
+        float | None,
+        typer.Option(min=0, help="Time for the timed runs of --sparsity, all together; 20."),
+    ] = None,
+    batch: Annotated[
+        int | None, typer.Option(min=1, help="Images in one run; 1. Not with --profile.")
+    ] = None,
     threads: Threads = 1,
     input_shape: InputShape = None,
     out: Out = None,
@@ -60,12 +66,17 @@ def bench(
     """
     if sparsity is not None and profile:
         raise InputError("bench", "--sparsity and --profile must not be given together")
+    if sparsity is None:
+        _refuse("is for --sparsity only", structure=structure, seconds=seconds)
+    if profile:
+        _refuse("must not be given with --profile, which runs one image", batch=batch)
     if sparsity is not None:
         from niwaki.cli._bench_zeros import bench_zeros
 
         bench_zeros(
-            target, sparsity, structure=structure, runs=runs or 200, seconds=seconds, batch=batch,
-            threads=threads, input_shape=input_shape, out=out, as_json=as_json,
+            target, sparsity, structure=structure or "unstructured", runs=runs or 200,
+            seconds=20.0 if seconds is None else seconds, batch=batch or 1, threads=threads,
+            input_shape=input_shape, out=out, as_json=as_json,
         )  # fmt: skip
         return
     if profile:
@@ -76,10 +87,11 @@ def bench(
             as_json=as_json,
         )  # fmt: skip
         return
-    if out is not None and out.suffix != ".json":
+    if out is not None and out.suffix in (".svg", ".html"):
         raise InputError("--out", "the file must be .json without --sparsity or --profile", got=out)
+    check_output(out, (".json",))
     found = bench_target(
-        target, runs=runs or 50, batch=batch, threads=threads, input_shape=input_shape
+        target, runs=runs or 50, batch=batch or 1, threads=threads, input_shape=input_shape
     )
     if out is not None:
         write_result(out, data=found)
@@ -106,6 +118,13 @@ def bench(
     show(table)
     for text in found["left_out"]:
         echo(f"left out  {text}")
+
+
+def _refuse(why: str, **options: object) -> None:
+    """Refuse options that would be ignored."""
+    for name, value in options.items():
+        if value is not None:
+            raise InputError(f"--{name}", f"the option {why}", got=value, fix="Leave it out")
 
 
 def bench_target(
@@ -169,7 +188,7 @@ def _add_onnxruntime(
 
     path = target / "model.onnx" if target.is_dir() else target
     if path.suffix != ".onnx":
-        left_out.append("onnxruntime: a .nwk file is the engine's own; give the folder")
+        left_out.append("onnxruntime: a .nwk file is the engine's own; give the .onnx file")
         return
     try:
         runners.append(onnxruntime_runner(path, x, threads=threads))
@@ -183,7 +202,9 @@ def _add_torch(
     import importlib.util
 
     if not target.is_dir():
-        left_out.append("torch: a file doesn't say how to rebuild the network; give the folder")
+        left_out.append(
+            "torch: a file doesn't say how to rebuild the network; give a result's folder"
+        )
         return
     if importlib.util.find_spec("torch") is None:
         left_out.append("torch: pip install 'niwaki[train]'")

@@ -56,7 +56,9 @@ def compile(
     if as_json:
         emit_json(found)
         return
-    tuned = f", {found['measured']} of {found['tuned']} kinds of layer measured" if tune else ""
+    tuned = ""
+    if tune:
+        tuned = f", {found['tuned']} kinds of layer tuned, {found['measured']} of them measured now"
     echo(f"{path}: {found['layers']} layers, {found['bytes']} bytes{tuned}")
 
 

@@ -33,7 +33,9 @@ def settle_ceil_mode(proto: onnx.ModelProto) -> onnx.ModelProto:
 
 
 def _has_ceil_mode(node: onnx.NodeProto) -> bool:
-    return node.op_type in ("MaxPool", "AveragePool") and bool(_ints(node, "ceil_mode", [0])[0])
+    return node.op_type in ("MaxPool", "AveragePool", "LpPool") and bool(
+        _ints(node, "ceil_mode", [0])[0]
+    )
 
 
 def _ints(node: onnx.NodeProto, name: str, default: Sequence[int]) -> list[int]:

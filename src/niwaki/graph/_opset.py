@@ -33,6 +33,11 @@ _MEANINGLESS = {
     ("SpaceToDepth", "mode"): b"DCR",
 }
 """Attributes that came later, with the value (of each element) at which they change nothing."""
+DILATED_AVERAGE = (
+    "Write it as a depthwise Conv with these dilations, each weight 1 over the number of taps"
+)
+_INSTEAD = {("AveragePool", "dilations"): DILATED_AVERAGE}
+"""What to do where an attribute has no form at the dialect's opset."""
 _EIGHT_BITS = (onnx.TensorProto.UINT8, onnx.TensorProto.INT8)
 
 
@@ -117,17 +122,18 @@ def _check_node(node: onnx.NodeProto, where: str) -> None:
         neutral = _MEANINGLESS.get((node.op_type, attribute.name), "no")
         is_type = attribute.name == "output_dtype" and value in (1, *_EIGHT_BITS)
         if not is_type and any(element != neutral for element in elements):
-            raise _unknown(node, where, f"its attribute {attribute.name} to change nothing")
+            need = f"its attribute {attribute.name} to change nothing"
+            raise _unknown(node, where, need, _INSTEAD.get((node.op_type, attribute.name), ""))
     if len(kept) != len(node.attribute):
         del node.attribute[:]
         node.attribute.extend(kept)
 
 
-def _unknown(node: onnx.NodeProto, where: str, need: str) -> UnsupportedOpError:
+def _unknown(node: onnx.NodeProto, where: str, need: str, fix: str = "") -> UnsupportedOpError:
     return UnsupportedOpError(
         where,
         f"{node.op_type} (node {node.name!r}) needs {need}",
-        fix=f"Export it again with opset_version={OPSET}",
+        fix=fix or f"Export it again with opset_version={OPSET}",
     )
 
 

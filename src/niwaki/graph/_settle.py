@@ -156,7 +156,8 @@ def _infer(model: ir.Model) -> None:
         raise ShapeError(
             "layers",
             f"types and shapes must agree: {lines[0] if lines else error}",
-            fix="Give the input shape that the file was made for",
+            fix="Give the input shape that the file was made for (--input-shape, or input_shape in "
+            "Python)",
         ) from error
     found = {info.name: info for info in (*proto.graph.value_info, *proto.graph.output)}
     for node in model.graph:

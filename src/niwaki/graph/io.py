@@ -181,7 +181,7 @@ def _check(proto: onnx.ModelProto, where: str) -> None:
 
 
 def _check_numbers(proto: onnx.ModelProto, where: str) -> None:
-    """Read every weight once: its bytes must fill its shape, its numbers must be finite."""
+    """Read every weight once: its bytes must fill its shape; all numbers must be finite."""
     for tensor in _weights(proto):
         if tensor.data_type == onnx.TensorProto.STRING:
             continue
@@ -195,6 +195,14 @@ def _check_numbers(proto: onnx.ModelProto, where: str) -> None:
                 f"tensor {tensor.name!r} must hold finite numbers",
                 got=f"{bad} NaN or infinite values",
             )
+    for node in (*proto.graph.node, *(n for f in proto.functions for n in f.node)):
+        for attribute in node.attribute:
+            if not np.isfinite([attribute.f, *attribute.floats]).all():
+                raise ValueDomainError(
+                    f"load {where}",
+                    f"{node.op_type} (node {node.name!r}) must have a finite {attribute.name}",
+                    got="NaN or infinity",
+                )
 
 
 def _check_text(proto: onnx.ModelProto) -> None:

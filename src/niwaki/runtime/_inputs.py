@@ -79,6 +79,7 @@ def _check(called: str, shape: tuple[int, ...], x: Any) -> NDArray[np.float32]:
             "engine",
             f"{called} must have shape ({', '.join(['N', *map(str, shape)])})",
             got=f"shape {tuple(x.shape)}",
-            fix="Resize or crop the images, or compile for their size with input_shape",
+            fix="Resize or crop the images, or compile for their size with input_shape "
+            "(niwaki compile --input-shape C,H,W)",
         )
     return np.ascontiguousarray(x)

@@ -13,6 +13,7 @@ ANY = (0, 7)
 """Ranks with the batch."""
 _IMAGE = (4, 4)
 _LINE_OR_IMAGE = (3, 4)
+_EIGHT_BITS = "int8, uint8 (held as float32)"
 _ONES: tuple[Any, ...] = (1,)
 
 
@@ -71,9 +72,14 @@ CLAIMS: dict[str, Claim] = _table(
     *_each("GlobalAveragePool GlobalMaxPool", ranks=_LINE_OR_IMAGE),
     *_each("Softmax LogSoftmax", note="any axis"),
     Claim("MatMul", (1, 6)),
-    Claim("MaxPool", _LINE_OR_IMAGE, attributes={"dilations": _ONES, "storage_order": (0,)}),
+    *_each("LpPool GlobalLpPool", ranks=_LINE_OR_IMAGE),
+    Claim("MaxPool", _LINE_OR_IMAGE, attributes={"storage_order": (0,)}),
     Claim("Pad", constants=(1, 2, 3),
           attributes={"mode": ("constant", "reflect", "edge", "wrap")}),
+    Claim("QLinearConv", _LINE_OR_IMAGE, (1, 2, 3, 4, 5, 6, 7, 8), dtype=_EIGHT_BITS,
+          note="as the float op between DequantizeLinear and QuantizeLinear"),
+    Claim("QLinearMatMul", (1, 6), (1, 2, 4, 5, 6, 7), dtype=_EIGHT_BITS,
+          note="as QLinearConv; one scale per factor, or per column of a constant second one"),
     Claim("QuantizeLinear", constants=(1, 2),
           attributes={"block_size": (0,), "output_dtype": (0, 2, 3), "precision": (0, 1)},
           dtype="float32 to int8, uint8 (held as float32)",
@@ -135,6 +141,8 @@ node tests of the `onnx` package's backend test suite pass for all of it
 - The batch is the first axis of every input and may be open; images of a batch must not meet.
   Where they do (`Softmax` along axis 0), `compile_graph(model, batched=False)` sees the whole Graph
   as what happens to one image.
+- A model with open sizes is claimed where it also compiles: `Shape` and `Size` may not turn an open
+  batch into a number that values are multiplied by.
 - Values have at most 6 axes, the batch aside, and no axis of length 0.
 - An op outside of the table is an `UnsupportedOpError` that names op and node, and all ops of the
   file that the engine lacks.

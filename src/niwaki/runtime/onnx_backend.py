@@ -29,8 +29,11 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from niwaki.runtime.program import Program
+
 _FLOAT = onnx.TensorProto.FLOAT
 _QUANTIZED = (onnx.TensorProto.UINT8, onnx.TensorProto.INT8)
+_INTEGER_OPS = ("QLinearConv", "QLinearMatMul")
 _PLAIN = ("", "ai.onnx")
 
 
@@ -88,29 +91,9 @@ class NiwakiRep(BackendRep):
         """Return the engine for some constants, and whether the first axis is its batch."""
         key = b"".join(array.tobytes() + str(array.shape).encode() for array in constants.values())
         if key not in self._engines:
-            self._engines[key] = self._compile(constants)
+            program, batched = _compile(self._model, constants)
+            self._engines[key] = Engine(program, threads=self._threads), batched
         return self._engines[key]
-
-    def _compile(self, constants: dict[str, NDArray[Any]]) -> tuple[Engine, bool]:
-        proto = onnx.ModelProto()
-        proto.CopyFrom(self._model)
-        graph = proto.graph
-        kept = [info for info in graph.input if info.name not in constants]
-        del graph.input[:]
-        graph.input.extend(kept)
-        graph.initializer.extend(
-            numpy_helper.from_array(array, name) for name, array in constants.items()
-        )
-        model = name_nodes(from_proto(convert_opset(proto, "onnx_backend")))
-        try:
-            return Engine(compile_graph(model), threads=self._threads), True
-        except NiwakiError as error:
-            # The axis that looks like a batch may be an axis like any other.
-            try:
-                program = compile_graph(model, batched=False)
-            except NiwakiError:
-                raise error from None
-            return Engine(program, threads=self._threads), False
 
 
 class NiwakiBackend(Backend):
@@ -197,7 +180,55 @@ def check_claims(model: onnx.ModelProto) -> set[str]:
     for info in infos.values():
         if info.name not in known | bound:
             _check_value(info, graph)
+    _check_open_sizes(model, bound)
     return bound
+
+
+def _check_open_sizes(model: onnx.ModelProto, bound: set[str]) -> None:
+    """Compile a model whose inputs leave sizes open.
+
+    What becomes of an open size (a batch that a Shape or Size hands to a multiplication, images
+    that meet) no table says; what needs constants when it runs is compiled then.
+    """
+    known = {tensor.name for tensor in model.graph.initializer}
+    sizes = (
+        dim
+        for info in model.graph.input
+        if info.name not in known
+        for dim in info.type.tensor_type.shape.dim
+    )
+    if bound or all(dim.HasField("dim_value") for dim in sizes):
+        return
+    try:
+        _compile(model, {})
+    except UnsupportedOpError:
+        raise
+    except NiwakiError as error:
+        raise UnsupportedOpError(
+            "onnx_backend", f"the model must run with sizes left open: {error.must}"
+        ) from error
+
+
+def _compile(model: onnx.ModelProto, constants: dict[str, NDArray[Any]]) -> tuple[Program, bool]:
+    """Return the program for some constants, and whether the first axis is its batch."""
+    proto = onnx.ModelProto()
+    proto.CopyFrom(model)
+    graph = proto.graph
+    kept = [info for info in graph.input if info.name not in constants]
+    del graph.input[:]
+    graph.input.extend(kept)
+    graph.initializer.extend(
+        numpy_helper.from_array(array, name) for name, array in constants.items()
+    )
+    found = name_nodes(from_proto(convert_opset(proto, "onnx_backend")))
+    try:
+        return compile_graph(found), True
+    except NiwakiError as error:
+        # The axis that looks like a batch may be an axis like any other.
+        try:
+            return compile_graph(found, batched=False), False
+        except NiwakiError:
+            raise error from None
 
 
 def _is_folded(node: onnx.NodeProto, known: set[str]) -> bool:
@@ -226,6 +257,11 @@ def _check_node(
     asked = sum(bool(name) for name in node.output)
     if claim.outputs and asked > claim.outputs:
         raise _outside(node, "its first output only", f"{asked} outputs")
+    for index in (1, 4, 6) if node.op_type in _INTEGER_OPS else ():
+        if node.input[index] in infos:
+            kind = infos[node.input[index]].type.tensor_type.elem_type
+            if kind != _FLOAT:
+                raise _outside(node, "scales of float32", str(kind))
     for attribute in node.attribute:
         allowed = claim.attributes.get(attribute.name)
         if allowed is None:
@@ -238,10 +274,11 @@ def _check_node(
 
 
 def _check_value(info: onnx.ValueInfoProto, graph: onnx.GraphProto) -> None:
-    """Check dtype and sizes of a value: float32, or 8 bits between the two quantising ops."""
+    """Check dtype and sizes of a value: float32, or 8 bits between ops that quantise."""
     kind = info.type.tensor_type
-    made = all(n.op_type == "QuantizeLinear" for n in graph.node if info.name in n.output)
-    read = all(n.op_type == "DequantizeLinear" for n in graph.node if info.name in n.input)
+    makers, readers = ("QuantizeLinear", *_INTEGER_OPS), ("DequantizeLinear", *_INTEGER_OPS)
+    made = all(n.op_type in makers for n in graph.node if info.name in n.output)
+    read = all(n.op_type in readers for n in graph.node if info.name in n.input)
     allowed = kind.elem_type == _FLOAT or (kind.elem_type in _QUANTIZED and made and read)
     if not info.type.HasField("tensor_type") or not allowed:
         raise UnsupportedOpError(

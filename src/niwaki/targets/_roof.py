@@ -11,6 +11,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from niwaki import _core
@@ -28,6 +29,17 @@ _ONE_LOAD_EACH = ("sparse", "cpo", "cps")
 """Algorithms that read an activation vector for each multiply-add; `sparse4` shares it by four."""
 _MULTIPLIED = {"winograd": 1 / 4, "winograd2": 4 / 9}
 """Share of a direct convolution's multiply-adds that Winograd's tiles of 4x4 and 2x2 take."""
+
+
+def _multiplied(info: LayerInfo) -> float:
+    """Return the share of a direct convolution's multiply-adds that a layer's algorithm takes."""
+    if info.algorithm != "winograd_phases" or not info.density:
+        return _MULTIPLIED.get(info.algorithm, 1.0)
+    inputs, height, _ = info.input_shapes[0]
+    taps = round(info.macs / (info.density * inputs * math.prod(info.output_shape)))
+    stride = max(1, round(height / info.output_shape[1]))
+    side = math.ceil(math.sqrt(taps) / stride) + 3  # of a patch, for tiles of 4x4: points.h
+    return stride**2 * side**2 / 16 / taps
 
 
 def rooflines(isa: str = "auto") -> dict[str, float]:
@@ -60,7 +72,7 @@ def bound(
     measured = f"{rate}_gmacs" in roofs and f"{home}_gb" in roofs
     if not measured or info.binary_macs or info.output_dtype != "f32":
         return "", 0.0
-    macs = info.macs * _MULTIPLIED.get(info.algorithm, 1.0)
+    macs = info.macs * _multiplied(info)
     compute_ms = macs / (roofs[f"{rate}_gmacs"] * threads * 1e6)
     move_ms = size / (roofs[f"{home}_gb"] * 1e6)
     return (rate, compute_ms) if compute_ms >= move_ms else (home, move_ms)

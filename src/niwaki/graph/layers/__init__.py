@@ -16,6 +16,7 @@ from niwaki.graph.layers._lines import lift_lines
 from niwaki.graph.layers._match import Matcher
 from niwaki.graph.layers._shapes import Known, infer_layer
 from niwaki.graph.layers._values import check_input_type
+from niwaki.graph.layers._written_out import write_out
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -100,7 +101,7 @@ def view(
         asked = input_shape if index == 0 else None
         inputs[value.name or ""] = _input_shape(value, asked, batched=batched)
     settled = settle(model, inputs, batched=batched)
-    model = lift_lines(settled.model)
+    model = lift_lines(write_out(settled.model))
     matcher = Matcher(model, settled.batch)
     drafts = matcher.match()
     known: Known = {name: (shape, "f32") for name, shape in inputs.items()}
@@ -153,6 +154,6 @@ def _input_shape(value: ir.Value, asked: Sequence[int] | None, *, batched: bool)
             "layers",
             f"input {value.name!r} must have a known shape, batch aside",
             got="none" if stated is None else tuple(stated),
-            fix="Give the input shape (C, H, W)",
+            fix="Give the input shape (C, H, W): --input-shape C,H,W, or input_shape in Python",
         )
     return tuple(size for size in stated[lead:] if size is not None)

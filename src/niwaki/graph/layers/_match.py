@@ -16,6 +16,7 @@ import onnx_ir as ir
 
 from niwaki.errors import UnsupportedOpError
 from niwaki.graph._refusals import refusing
+from niwaki.graph.layers._advice import advice
 from niwaki.graph.layers._values import Array, constant, data, is_identity, unsupported
 
 if TYPE_CHECKING:
@@ -141,8 +142,7 @@ class Matcher:
             node,
             "an engine layer of its kind; the engine lacks layers for "
             f"{', '.join(self._missing())}",
-            fix="Replace the op in the network, or run the file in ONNX Runtime; "
-            "docs/onnx-operators.md lists what the engine runs",
+            fix=advice(node),
         )
 
     def _foreign_above(self, node: ir.Node) -> ir.Node | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from niwaki.graph._opset import DILATED_AVERAGE
 from niwaki.graph.layers._match import Matcher, reads
 from niwaki.graph.layers._terms import read_windows
 from niwaki.graph.layers._values import attribute, constant, data, operand, rank_of, unsupported
@@ -17,7 +18,9 @@ def read_pool(matcher: Matcher, node: ir.Node) -> None:
     """Read a pool over windows."""
     attrs = read_windows(node, attribute(node, "kernel_shape", []))
     if attrs.pop("dilations") != [1, 1]:
-        raise unsupported(node, "dilations of 1", got=str(attribute(node, "dilations", [])))
+        fix = DILATED_AVERAGE if node.op_type == "AveragePool" else "Let it read floats"
+        got = str(attribute(node, "dilations", []))
+        raise unsupported(node, "dilations of 1", got=got, fix=fix)
     if len(node.outputs) > 1 and node.outputs[1].uses():
         raise unsupported(node, "no use of its indices", got=repr(node.outputs[1].name))
     attrs["ceil_mode"] = bool(attribute(node, "ceil_mode", 0))

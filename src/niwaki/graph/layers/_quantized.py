@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from niwaki.graph.functions import NIWAKI
+from niwaki.graph.layers._advice import advice
 from niwaki.graph.layers._match import Matcher, reads
 from niwaki.graph.layers._pools import check_spatial
 from niwaki.graph.layers._sums import NONE, emit_pair, pair_up
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 def read_threshold(matcher: Matcher, node: ir.Node) -> None:
     """Read Cast(GreaterOrEqual(sign * x, level)) as bits; x <= level is -x >= -level."""
     test = matcher.only_reader(data(node))
+    if is_op(test, "ConvInteger", "MatMulInteger") and test is not None:
+        raise unsupported(test, "niwaki's Requantize behind it", got="a Cast", fix=advice(test))
     if not is_op(test, "GreaterOrEqual", "LessOrEqual") or test is None:
         raise unsupported(node, "a comparison >= or <= in front of it", got=f"{data(node).name!r}")
     level = constant(data(test, 1))

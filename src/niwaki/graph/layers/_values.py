@@ -70,7 +70,7 @@ def check_input_type(value: ir.Value) -> None:
         return
     readers = [use.node for use in value.uses()]
     if kind in (ir.DataType.UINT8, ir.DataType.INT8) and all(
-        is_op(node, "DequantizeLinear") for node in readers
+        is_op(node, "DequantizeLinear", "QLinearConv", "QLinearMatMul") for node in readers
     ):
         return
     raise UnsupportedOpError(
