@@ -102,8 +102,7 @@ def test_quantised_files_round_as_onnx_says(opset, tmp_path):
     assert kinds == ["both", "both", "both", "quantize", "dequantize"]
 
 
-# One block a stage holds each kind of block of ResNet-20; capturing all nine only takes longer. The
-# whole ResNet-20 is held against torch, in tests/verification/test_resnet20.py.
+# One block a stage holds each kind of block of ResNet-20; capturing all nine only takes longer.
 @pytest.mark.parametrize(
     ("make", "size"),
     [(lambda: ResNetCifar(1, 10, 3, 32), 32), (lambda: models.create("mobilenet-v1-0.25"), 32)],
