@@ -123,8 +123,9 @@ def make(num_classes=10):
 @pytest.mark.parametrize(
     ("op", "form", "named"),
     [
-        ("MaxPool2d(2, dilation=2)", "float", r"MaxPool \(node '1'\)"),
-        ("MaxPool2d(2, dilation=2)", "integer", r"MaxPool \(node '1'\)"),
+        ("Threshold(0.1, 20.0)", "float", r"Where \(node '1"),
+        ("Threshold(0.1, 20.0)", "integer", r"Where \(node '1"),
+        ("MaxPool2d(2, dilation=2)", "integer", r"node 'max_pool2d.*must have an integer form"),
         ("SiLU()", "integer", r"conv \(node '0'\) must have an integer form.* silu"),
     ],
 )

@@ -9,7 +9,7 @@ import numpy as np
 import onnx_ir as ir
 
 from niwaki.graph._refusals import refusing
-from niwaki.graph.passes._tools import initializer
+from niwaki.graph.passes._tools import free_name, initializer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -88,11 +88,7 @@ class Writer:
         out.name, value.name = None, name
 
     def _free(self, suffix: str) -> str:
-        stem = f"{self.node.outputs[0].name}.{suffix}"
-        name, count = stem, 1
-        while name in self._taken:
-            count += 1
-            name = f"{stem}{count}"
+        name = free_name(f"{self.node.outputs[0].name}.{suffix}", self._taken)
         self._taken.add(name)
         return name
 

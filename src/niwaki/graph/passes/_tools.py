@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 import onnx_ir as ir
 
 if TYPE_CHECKING:
+    from collections.abc import Set as AbstractSet
+
     import numpy as np
     from numpy.typing import NDArray
 
@@ -42,14 +44,19 @@ def set_constant(node: ir.Node, index: int, array: NDArray[Any], name: str) -> N
         return
     taken = {value.name for other in graph for value in other.outputs}
     taken |= {*graph.initializers, *(value.name for value in graph.inputs)}
-    unique, count = name, 1
-    while unique in taken:
-        count += 1
-        unique = f"{name}.{count}"
-    value = initializer(graph, array, unique)
+    value = initializer(graph, array, free_name(name, taken))
     if index >= len(node.inputs):
         node.resize_inputs(index + 1)
     node.replace_input_with(index, value)
+
+
+def free_name(name: str, taken: AbstractSet[str | None]) -> str:
+    """Return a name, or the first of ``name.2``, ``name.3`` ... that isn't taken."""
+    free, count = name, 1
+    while free in taken:
+        count += 1
+        free = f"{name}.{count}"
+    return free
 
 
 def initializer(graph: ir.Graph, array: NDArray[Any] | np.generic, name: str) -> ir.Value:
