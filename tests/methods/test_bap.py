@@ -85,8 +85,8 @@ def test_without_weights_it_is_a_binary_convolution(stride):
 
 
 def test_gradients_by_finite_differences():
-    # bap.md, "works" item 4: W (masked), both batch norms; s and b are in test_binary.py, through
-    # the surrogate. The bits don't depend on these, so that differences are exact.
+    # bap.md, "works" item 4: W (masked), the batch norms behind the branches. The bits don't depend
+    # on these, so that differences are exact.
     unit, x = make_unit(), torch.randn(6, 3, 5, 5).double()
     mask = masked(unit)
     settle(unit, x)
@@ -107,6 +107,41 @@ def test_gradients_by_finite_differences():
             assert float(slopes[i]) == pytest.approx((values[0] - values[1]) / 2e-6, abs=1e-4)
     assert torch.equal(weight.grad[~mask], torch.zeros_like(weight.grad[~mask]))
     assert unit.branch.latent.grad.abs().min() > 0
+
+
+def test_gradients_in_front_of_the_bits_by_finite_differences_of_the_surrogate():
+    # bap.md, "works" item 4: s and b, and the batch norm in front. A step has no slope, so by its
+    # definition the loss is that of clamp(y, -rho, 1), with the gradient that reaches the bits.
+    unit, x = make_unit(), torch.randn(6, 3, 5, 5).double()
+    masked(unit)
+    settle(unit, x)
+    unit.train()  # batch statistics included
+    branch, held = unit.branch, []
+    hook = branch.binarize.register_forward_hook(lambda _m, _x, out: held.append(out))
+    grad = torch.randn(6, 5, 5, 5).double()
+    out = unit(x)
+    hook.remove()
+    (bits,) = held
+    bits.retain_grad()
+    (out * grad).sum().backward()
+
+    def surrogate():
+        b, s = branch.binarize.bias.view(-1, 1, 1), branch.binarize.scale.view(-1, 1, 1)
+        y = (branch.norm_in(x) - b) * s
+        return float((bits.grad * y.clamp(-0.3, 1.0)).sum().detach())
+
+    parameters = [branch.norm_in.weight, branch.norm_in.bias]
+    parameters += [branch.binarize.scale, branch.binarize.bias]
+    for parameter in parameters:
+        assert parameter.grad.abs().min() > 1e-3
+        for i in range(3):
+            kept, values = float(parameter[i].detach()), []
+            for h in (1e-7, -1e-7):
+                parameter.data[i] = kept + h
+                values.append(surrogate())
+            parameter.data[i] = kept
+            slope = (values[0] - values[1]) / 2e-7
+            assert float(parameter.grad[i]) == pytest.approx(slope, abs=1e-4)
 
 
 def test_starts_from_the_weights():

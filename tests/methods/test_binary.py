@@ -46,6 +46,28 @@ def test_activation_gradients(shape):
     torch.testing.assert_close(module.scale.grad, want, rtol=1e-6, atol=1e-9)
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_no_gradient_at_the_ends_of_the_window(dtype):
+    # si-bnn.md, item 4: zero at y of exactly -0.3 and 1, in x, s and b alike. With s a power of two
+    # and b = 0, x = y / s is exact.
+    y = torch.tensor([[-0.3], [1.0], [-0.3], [1.0]], dtype=dtype)
+    scale = torch.tensor([0.5, 1.0, 2.0], dtype=dtype)
+    module = BinaryActivation(3, window_low=0.3).to(dtype)
+    with torch.no_grad():
+        module.scale.copy_(scale)
+    x = (y / scale).requires_grad_()
+    bits = module(x)
+    assert bits.tolist() == [[0, 0, 0], [1, 1, 1]] * 2
+    bits.backward(torch.randn(4, 3, dtype=dtype))
+    for grad in (x.grad, module.scale.grad, module.bias.grad):
+        assert torch.equal(grad, torch.zeros_like(grad))
+    # The nearest numbers inside have one.
+    toward = torch.zeros_like(y)
+    inside = (torch.nextafter(y, toward) / scale).requires_grad_()
+    module(inside).sum().backward()
+    assert torch.equal(inside.grad, scale.expand(4, 3))
+
+
 def test_activation_gradients_are_those_of_the_clipped_surrogate():
     # The step's gradient is by definition that of clamp(y, -rho, 1): finite differences of it.
     module = BinaryActivation(4, window_low=0.3).double()
@@ -116,6 +138,26 @@ def test_folded_threshold_agrees_on_a_million_values():
     near = (signed - level.view(-1, 1, 1)).abs() < 1e-4
     assert torch.equal(got[~near], bits[~near])
     assert near.float().mean() < 1e-3
+
+
+def test_folded_threshold_is_the_chain_itself_in_double():
+    # The same claim without a margin: in float64, where the chain hardly rounds, 10^6 values differ
+    # only where the level's own rounding to float32 lies between.
+    norm, binarize = random_chain(20)
+    assert (norm.weight < 0).any()
+    assert (norm.weight > 0).any()
+    sign, level = (part.double().view(-1, 1, 1) for part in fold_threshold(norm, binarize))
+    x = torch.randn(1, 20, 250, 200) * 2
+    # A tenth of them within a few roundings of the level.
+    near = torch.rand(x.shape) < 0.1
+    steps = torch.randint(-8, 9, x.shape) * torch.finfo(torch.float32).eps
+    x = torch.where(near, (sign * level * (1 + steps)).float(), x).double()
+    with torch.no_grad():
+        bits = binarize.double()(norm.double()(x)).bool()
+    got = sign * x >= level
+    rounding = torch.finfo(torch.float32).eps * level.abs()
+    assert (bits == got)[(sign * x - level).abs() > rounding].all()
+    assert (bits == got).double().mean() > 0.98
 
 
 def test_folded_threshold_of_constant_channels_is_finite():
