@@ -46,7 +46,7 @@ test:
 bench:
 	$(PYTHON) benchmarks/bench_import.py
 	$(PYTHON) benchmarks/bench_kernels.py --peer
-	$(PYTHON) benchmarks/bench_binary.py
+	$(PYTHON) benchmarks/bench_binary.py $(if $(PEERS),--peers $(PEERS))
 	$(PYTHON) benchmarks/bench_kernels.py --roofline
 	$(PYTHON) benchmarks/bench_activation_sparse.py
 	OMP_NUM_THREADS=1 $(PYTHON) benchmarks/bench_sparse_linear.py

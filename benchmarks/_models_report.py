@@ -7,7 +7,7 @@ from typing import Any
 
 from _check import check_table
 from _models_claims import CORE_A_BELOW, break_even, checks, peak
-from peers import PEERS
+from peers import FLOAT_PEERS
 
 COLOURS = {
     "niwaki": "#15803d",
@@ -45,11 +45,11 @@ def _page(found: dict[str, Any]) -> list[str]:
         "network. Median [quartiles] in milliseconds per call, engines in turn. A case is "
         "network:sparsity:threads:batch[:structure].",
         "",
-        "| case | " + " | ".join(PEERS) + " |",
-        "|---|" + "---|" * len(PEERS),
+        "| case | " + " | ".join(FLOAT_PEERS) + " |",
+        "|---|" + "---|" * len(FLOAT_PEERS),
     ]
     for record in found["cases"]:
-        cells = [_time(record["peers"].get(name)) for name in PEERS]
+        cells = [_time(record["peers"].get(name)) for name in FLOAT_PEERS]
         lines.append(f"| {record['case']} | " + " | ".join(cells) + " |")
     lines += ["", *_claims(found), "", *_break_evens(found), "", *_details(found)]
     lines += ["", *_failures(found), "", "![times by sparsity](models.svg)"]
@@ -149,7 +149,7 @@ def draw(found: dict[str, Any], path: Path) -> None:
     networks = list(dict.fromkeys(record["network"] for record in plain)) or ["nothing measured"]
     figure, axes = plt.subplots(1, len(networks), figsize=(3.6 * len(networks), 3.4), squeeze=False)
     for axis, network in zip(axes[0], networks, strict=True):
-        for name in PEERS:
+        for name in FLOAT_PEERS:
             points = [
                 (100 * record["sparsity"], record["peers"][name]["median_ms"])
                 for record in plain

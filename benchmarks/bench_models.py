@@ -17,7 +17,6 @@ import argparse
 import contextlib
 import json
 import os
-import statistics
 import tempfile
 import time
 from dataclasses import asdict, dataclass
@@ -30,17 +29,15 @@ import networks
 from _client import Worker, WorkerError
 from _models_report import write_report
 from _rows import RESULTS
+from _turns import take_turns
 from niwaki import targets
-from peers import BACKENDS, PEERS, PeerMissingError, interpreter
+from peers import BACKENDS, FLOAT_PEERS, PEERS, PeerMissingError, interpreter
 
 REFERENCE = "onnxruntime"
 SPARSITIES = (0.0, 0.8, 0.9, 0.95, 0.98)
 NETWORKS = ("resnet50", "vgg16", "resnet18", "mobilenet-v2")
-WARM_UP = 3
-"""Runs of each engine before the turns begin; memory is read after `MEMORY_RUNS`."""
 MEMORY_RUNS = 10
-TURN = 4
-"""Runs of one turn, the first not counted."""
+"""Runs of each engine before its memory is read."""
 SETTLE = 0.3
 """Seconds before each turn where an engine has several threads: those of the one before spin on for
 a while, on the cores that are needed now."""
@@ -86,7 +83,7 @@ def main() -> None:
     parser.add_argument("--peers", type=Path, help="folder of the environments (peers.py setup)")
     parser.add_argument("--cache", type=Path, help="folder for networks; a temporary one if none")
     parser.add_argument("--cases", type=Case.parse, nargs="+", default=default_cases())
-    parser.add_argument("--only", nargs="+", choices=list(PEERS), default=list(PEERS))
+    parser.add_argument("--only", nargs="+", choices=FLOAT_PEERS, default=FLOAT_PEERS)
     parser.add_argument("--seconds", type=float, default=20.0, help="of turns, per case")
     parser.add_argument("--rounds", type=int, default=40, help="turns of each engine at most")
     parser.add_argument("--resume", action="store_true", help="keep cases measured already")
@@ -156,13 +153,13 @@ def measure(case: Case, arguments: argparse.Namespace, folder: Path) -> dict[str
         # Eight bits of the dense network can't give the pruned one's logits.
         same = [name for name in rows if not (PEERS[name].dense_only and case.sparsity)]
         _compare({name: rows[name] for name in same}, Path(scratch))
-        _take_turns(
+        for name, times in take_turns(
             workers,
-            rows,
             rounds=arguments.rounds,
             seconds=arguments.seconds,
             settle=SETTLE if case.threads > 1 else 0.0,
-        )
+        ).items():
+            rows[name] |= times
     for name, row in rows.items():
         if "median_ms" in row:
             print(f"  {name}: {row['median_ms']:.3f} ms", flush=True)
@@ -210,36 +207,6 @@ def _compare(rows: dict[str, dict[str, Any]], folder: Path) -> None:
             row["error"] = f"logits of shape {logits.shape}, not {wanted.shape}"
             continue
         row["max_difference"] = float(np.abs(logits - wanted).max() / np.abs(wanted).max())
-
-
-def _take_turns(
-    workers: dict[str, Worker],
-    rows: dict[str, dict[str, Any]],
-    *,
-    rounds: int,
-    seconds: float,
-    settle: float,
-) -> None:
-    """Let the engines run in turn, and sum up each one's times."""
-    samples: dict[str, list[int]] = {name: [] for name in workers}
-    for worker in workers.values():
-        worker.ask("run", count=WARM_UP)
-    started = time.monotonic()
-    for round_ in range(rounds):
-        for name, worker in workers.items():
-            time.sleep(settle)
-            samples[name] += worker.ask("run", count=TURN)["ns"][1:]
-        if round_ >= 2 and time.monotonic() - started > seconds:
-            break
-    for name, times in samples.items():
-        low, median, high = statistics.quantiles(times, n=4, method="inclusive")
-        rows[name] |= {
-            "median_ms": median / 1e6,
-            "low_ms": low / 1e6,
-            "high_ms": high / 1e6,
-            "min_ms": min(times) / 1e6,
-            "runs": len(times),
-        }
 
 
 if __name__ == "__main__":

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
 SIDES = {"sibnn-resnet18": 224, "sibnn-alexnet": 227, "vgg-small": 32, "resnet18": 224}
 """Networks and the side of their pictures."""
-FORMS = ("si-bnn", "bap", "float")
+FORMS = ("si-bnn", "bap", "sparse", "float")
+SPARSITY = 0.98
 
 
 def make(name: str, form: str, folder: str | Path) -> Path:
@@ -23,7 +24,8 @@ def make(name: str, form: str, folder: str | Path) -> Path:
 
     Args:
         name: One of `SIDES`.
-        form: ``si-bnn``, ``bap`` (98 % zeros and the binary branch), or ``float`` for the twin.
+        form: ``si-bnn``, ``bap`` (98 % zeros and the binary branch), ``sparse`` (the same layers
+            with their 98 % zeros alone), or ``float`` for the twin.
         folder: The cache; files in it are trusted by their names.
 
     Raises:
@@ -52,8 +54,8 @@ def _export(name: str, form: str, path: Path) -> None:
         _measure(model, side)
         model.eval()
     else:
-        settings = {"sparsity": 0.98} if form == "bap" else {}
-        method = methods.create(form, **settings)
+        settings = {} if form == "si-bnn" else {"sparsity": SPARSITY}
+        method = methods.create("magnitude" if form == "sparse" else form, **settings)
         method.prepare(model, x)
         method.step(1.0)
         _measure(model, side)

@@ -1,6 +1,6 @@
 """The engines that niwaki is measured beside, each in an environment of its own.
 
-    python benchmarks/peers.py setup DIR      # outside the repository; about 2 GB, minutes
+    python benchmarks/peers.py setup DIR      # outside the repository; about 4 GB, minutes
     python benchmarks/peers.py list DIR
 
 An environment that can't be made leaves its reason in DIR/<name>.failed, and the benchmark's rows
@@ -29,6 +29,8 @@ class Peer:
     """Folder of its environment; "" for the interpreter that runs the benchmark."""
     dense_only: bool = False
     """It always gets the dense network: zeros don't help it, or it can't be given them."""
+    binary: bool = False
+    """It runs a binary network of its own making; `bench_binary.py` asks it, the others don't."""
 
 
 PEERS = {
@@ -38,16 +40,22 @@ PEERS = {
     "openvino-int8": Peer("openvino_int8", "openvino", dense_only=True),
     "deepsparse": Peer("deepsparse", "deepsparse"),
     "torch": Peer("torch", dense_only=True),
+    "larq": Peer("larq", "larq", binary=True),
+    "larq-indirect": Peer("larq_indirect", "larq", binary=True),
 }
 """Name to peer, in the order of the table."""
+FLOAT_PEERS = [name for name, peer in PEERS.items() if not peer.binary]
+"""Those that run the file they are given."""
 
 ENVIRONMENTS = {
     "onnxruntime": ["onnxruntime"],
     "openvino": ["openvino", "nncf", "onnx"],
     # Its own pins bring numpy 1 and onnx 1.14; there is no wheel for Python 3.12.
     "deepsparse": ["deepsparse==1.8.0"],
+    # The last release (2024); it converts from TensorFlow 2.16 with Keras 2 only.
+    "larq": ["larq-compute-engine==0.16.0", "larq", "tensorflow==2.16.*", "tf-keras==2.16.*"],
 }
-PYTHONS = {"deepsparse": "3.11"}
+PYTHONS = {"deepsparse": "3.11", "larq": "3.11"}
 """Environments that need a Python of their own."""
 
 
