@@ -29,7 +29,7 @@ from _binary_layers import Keyed, layer_rows, session
 from _binary_peers import start
 from _check import check_table
 from _rows import RESULTS, Row, write_rows
-from _turns import Asked, Local, take_turns
+from _turns import WAKE, Asked, Local, take_turns
 from niwaki import graph
 from niwaki.graph import integer
 from niwaki.runtime import Engine, Program, compile_graph, isas
@@ -79,7 +79,7 @@ def network_rows(
     with ExitStack() as stack:
         models = {key: BI_REAL if key.startswith("larq") else dense for key in others}
         started = start(models, peers, folder, x, stack)
-        timed = take_turns(workers | started.workers, rounds=400, seconds=seconds)
+        timed = take_turns(workers | started.workers, rounds=400, seconds=seconds, wake=WAKE)
     versions = {"onnxruntime": onnxruntime.__version__} | started.versions
     reference, best = timed["onnxruntime"]["median_ms"], timed["niwaki"]["median_ms"]
     for key, time in timed.items():

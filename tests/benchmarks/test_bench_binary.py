@@ -31,6 +31,17 @@ def test_the_first_run_of_a_turn_is_not_counted():
     assert take_turns({"a": engine}, rounds=2, seconds=60.0)["a"]["runs"] == 6
 
 
+def test_runs_while_the_core_wakes_up_are_not_counted():
+    from _turns import take_turns
+
+    warm = [[4e6, 3e6, 2e6]]
+    turns = [[9e9] * 5 + [1e6, 1e6, 1e6]] * 3  # 10 ms are five runs of 2 ms
+    engine = Scripted(*warm, *turns)
+    found = take_turns({"a": engine}, rounds=3, seconds=0.0, wake=0.01)["a"]
+    assert engine.asked == [3, 8, 8, 8]
+    assert (found["runs"], found["high_ms"]) == (9, 1.0)
+
+
 def test_a_call_of_this_process_is_asked_as_a_worker():
     from _turns import Local
 
