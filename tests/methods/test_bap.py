@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
 from torch.nn import functional as F
 
-from niwaki import methods
+from niwaki import capture, methods
 from niwaki.errors import ValueDomainError
 from niwaki.methods._augmented import AugmentedConv2d, AugmentedLinear
 from niwaki.methods._binary import binarize_weight
 from niwaki.methods.bap import BAPConfig, BinaryAugmented
+from niwaki.runtime import Engine, compile_graph
 
 
 def make_unit(*, stride=1, with_norm=True, **options):
@@ -186,11 +188,12 @@ def test_the_units_stand_where_layer_and_batch_norm_stood(make_net, x):
     assert id(bn1.weight) in decay_free
 
 
+@pytest.mark.parametrize("activations", ["bits", "signed"])
 @pytest.mark.parametrize("tied", [False, True])
 @pytest.mark.parametrize("sparsity", [0.0, 0.98, 1.0])
-def test_convert_keeps_the_outputs(make_net, x, sparsity, tied):
+def test_convert_keeps_the_outputs(make_net, x, sparsity, tied, activations):
     net = make_net()
-    method = compress(net, x, sparsity=sparsity, tied=tied)
+    method = compress(net, x, sparsity=sparsity, tied=tied, activations=activations)
     assert {c.name for c in method.layers() if c.compressed} == {"conv1", "conv2", "fc1"}
     net.eval()
     with torch.no_grad():
@@ -209,6 +212,36 @@ def test_convert_keeps_the_outputs(make_net, x, sparsity, tied):
         assert net.conv2.weight.eq(0).all()
     assert "Conv2d(8, 8" in repr(net.conv2)
     assert "Linear(128, 24" in repr(net.fc1)
+
+
+@pytest.mark.parametrize("padding", [(2, 1), "same", 0])
+def test_signed_padding_counts_as_minus_one(padding):
+    layer = nn.Conv2d(3, 5, 3, padding=padding)
+    unit = BinaryAugmented(layer, None, BAPConfig(activations="signed")).double()
+    x = torch.randn(4, 3, 7, 6).double()
+    settle(unit, x)
+    branch = unit.branch
+    with torch.no_grad():
+        a = branch.binarize(branch.norm_in(x))
+        assert set(a.unique().tolist()) == {-1.0, 1.0}
+        # A picture with a border of -1 is one with a border of 0 where a + 1 stands for a.
+        weight = binarize_weight(branch.latent)
+        binary = F.conv2d(a + 1, weight, None, padding=padding)
+        want = layer(x) + branch.norm_out(binary - weight.sum((1, 2, 3)).view(1, -1, 1, 1))
+        torch.testing.assert_close(unit(x), want)
+        folded = unit.fold(unit.latent().detach().clone()).double()
+        torch.testing.assert_close(folded(x), want, atol=1e-5, rtol=1e-5)  # it holds float32
+
+
+def test_signed_activations_run_in_the_engine(make_net, x):
+    net = make_net()
+    compress(net, x, sparsity=0.9, activations="signed").convert(net)
+    graph, _ = capture.to_graph(net.eval(), x)
+    engine = Engine(compile_graph(graph))
+    with torch.no_grad():
+        want = net(x)
+    np.testing.assert_allclose(engine(x.numpy()), want.numpy(), atol=1e-4, rtol=1e-4)
+    assert any(layer.binary_macs for layer in engine.explain())
 
 
 def test_tied_has_no_latent_of_its_own(make_net, x):
@@ -259,5 +292,7 @@ def test_config_limits():
         methods.create("bap", window_low=1.5)
     with pytest.raises(ValueDomainError, match="latent_std must be above 0"):
         methods.create("bap", latent_std=0.0)
+    with pytest.raises(ValueDomainError, match="activations must be bits or signed"):
+        methods.create("bap", activations="real")
     with pytest.raises(ValueDomainError, match="latent_std must be None where tied"):
         methods.create("bap", latent_std=0.1, tied=True)

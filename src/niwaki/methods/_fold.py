@@ -13,9 +13,10 @@ import torch
 from torch import Tensor, nn
 
 from niwaki.errors import ValueDomainError
+from niwaki.methods._binary import BinaryActivation
 
 if TYPE_CHECKING:
-    from niwaki.methods._binary import BinaryActivation
+    from niwaki.methods._binary import SignActivation
 
 BatchNorm = nn.BatchNorm1d | nn.BatchNorm2d
 FLOAT32_MAX = torch.finfo(torch.float32).max
@@ -46,10 +47,12 @@ def affine_of(norm: BatchNorm | None, channels: int) -> Affine:
     return Affine(gain, beta.double() - gain * mean.double())
 
 
-def fold_threshold(norm: BatchNorm, binarize: BinaryActivation | None) -> tuple[Tensor, Tensor]:
+def fold_threshold(
+    norm: BatchNorm, binarize: BinaryActivation | SignActivation
+) -> tuple[Tensor, Tensor]:
     """Return (sign, level) such that the bit of x is sign * x >= level.
 
-    The chain is y = (BN(x) - b) * s, bit = y >= 0; without a binariser s = 1 and b = 0.
+    The chain is y = (BN(x) - b) * s, bit = y >= 0; where activations are signed s = 1 and b = 0.
     Where y doesn't depend on x, the level is the lowest or the highest finite number: the bit is
     then a constant for every x below 3.4e38.
 
@@ -59,7 +62,7 @@ def fold_threshold(norm: BatchNorm, binarize: BinaryActivation | None) -> tuple[
     """
     inner = affine_of(norm, norm.num_features)
     scale, bias = torch.ones_like(inner.gain), torch.zeros_like(inner.gain)
-    if binarize is not None:
+    if isinstance(binarize, BinaryActivation):
         scale = binarize.scale.detach().double().to(inner.gain.device)
         bias = binarize.bias.detach().double().to(inner.gain.device)
     slope = inner.gain * scale  # y = slope * x + start

@@ -19,7 +19,7 @@ BN_s     norm               the user's own batch norm behind the layer, if it al
 BN_in    branch.norm_in     private batch norm in front of the binariser, per input channel
 s, b     branch.binarize    scale and bias of the threshold test, per input channel
 BN_b     branch.norm_out    private batch norm behind the binary convolution
-A        branch.binarize    {0, 1} activations, see _binary.py
+A        branch.binarize    {0, 1} activations, see _binary.py; {-1, +1} where "signed"
 
 Departures (from the recipe on the method's page, which is ours too):
 - V = W at the start and both gains 1: this is what was measured there. For large trained networks
@@ -36,13 +36,25 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from niwaki import capture
 from niwaki.errors import ValueDomainError
 from niwaki.methods._augmented import AugmentedConv2d, AugmentedLinear
 from niwaki.methods._base import MethodConfig, register_method
-from niwaki.methods._binary import BinaryActivation, binarize_weight, channel_mean_abs, signs
+from niwaki.methods._binary import (
+    WINDOW_LOW,
+    BinaryActivation,
+    binarize_weight,
+    channel_mean_abs,
+    signs,
+)
+from niwaki.methods._binary_layer import (
+    Activations,
+    apply_binary,
+    check_activations,
+    fold_activation,
+    make_activation,
+)
 from niwaki.methods._fold import BatchNorm, affine_of, fold_threshold
 from niwaki.methods._layers import as_arguments, as_parameter, binary_limit
 from niwaki.methods._masked import MaskedConfig, MaskedMethod
@@ -60,8 +72,10 @@ class BAPConfig(MaskedConfig):
         ValueDomainError: A value is out of its range.
     """
 
-    window_low: float = 0.3
-    """rho: the gradient of a bit passes where -rho < y < 1; in [0, 1]."""
+    window_low: float = WINDOW_LOW
+    """rho: the gradient of a bit passes where -rho < y < 1; in [0, 1]. Not used where signed."""
+    activations: Activations = "bits"
+    """A's values: {0, 1}; or {-1, +1}, with -1 in the padding, and no s and b."""
     tied: bool = False
     """V is W itself: half the memory of training, slightly less capacity."""
     latent_std: float | None = None
@@ -73,6 +87,7 @@ class BAPConfig(MaskedConfig):
         super().__post_init__()
         if not 0.0 <= self.window_low <= 1.0:
             raise ValueDomainError("bap", "window_low must be in [0, 1]", got=self.window_low)
+        check_activations("bap", self.activations)
         if self.latent_std is not None and not self.latent_std > 0.0:
             raise ValueDomainError("bap", "latent_std must be above 0", got=self.latent_std)
         if self.latent_std is not None and self.tied:
@@ -92,7 +107,7 @@ class BinaryBranch(nn.Module):
         weight = layer.weight
         batch_norm = nn.BatchNorm2d if isinstance(layer, nn.Conv2d) else nn.BatchNorm1d
         self.norm_in = batch_norm(weight.shape[1])
-        self.binarize = BinaryActivation(weight.shape[1], config.window_low)
+        self.binarize = make_activation(config.activations, weight.shape[1], config.window_low)
         self.norm_out = batch_norm(weight.shape[0])
         nn.init.constant_(self.norm_out.weight, config.branch_gain)
         self.to(weight.device, weight.dtype)
@@ -106,13 +121,8 @@ class BinaryBranch(nn.Module):
 
     def forward(self, x: Tensor, layer: Layer, latent: Tensor) -> Tensor:
         """Return the branch's output; ``latent`` is V, ``layer`` gives stride and padding."""
-        bits = self.binarize(self.norm_in(x))
         weight = binarize_weight(latent)
-        if isinstance(layer, nn.Conv2d):
-            out = F.conv2d(bits, weight, None, layer.stride, layer.padding, layer.dilation)
-        else:
-            out = F.linear(bits, weight)
-        return self.norm_out(out)
+        return self.norm_out(apply_binary(layer, weight, None, self.binarize, self.norm_in(x)))
 
 
 class BinaryAugmented(nn.Module):
@@ -146,7 +156,8 @@ class BinaryAugmented(nn.Module):
     def clamp(self) -> None:
         """Keep V in [-1, 1] and s positive; called after each optimiser step."""
         self.latent().clamp_(-1.0, 1.0)
-        self.branch.binarize.clamp()
+        if isinstance(self.branch.binarize, BinaryActivation):
+            self.branch.binarize.clamp()
 
     @torch.no_grad()
     def fold(self, latent: Tensor) -> AugmentedConv2d | AugmentedLinear:
@@ -158,9 +169,11 @@ class BinaryAugmented(nn.Module):
         layer, branch = self.layer, self.branch
         outputs = layer.weight.shape[0]
         sparse, binary = affine_of(self.norm, outputs), affine_of(branch.norm_out, outputs)
+        worth = binary.gain * channel_mean_abs(latent.double()).flatten()
+        scale, shift = fold_activation(branch.binarize, worth, signs(latent))
         per_output = (-1,) + (1,) * (layer.weight.dim() - 1)
         weight = as_parameter(layer.weight)
-        offset = sparse.offset.to(weight.device) + binary.offset.to(weight.device)
+        offset = sparse.offset.to(weight.device) + binary.offset.to(weight.device) + shift
         if layer.bias is not None:
             offset = offset + sparse.gain * layer.bias.double()
         weight.copy_(weight.double() * sparse.gain.to(weight.device).view(per_output))
@@ -169,7 +182,6 @@ class BinaryAugmented(nn.Module):
             bias = as_parameter(layer.bias)
         bias.copy_(offset)
         sign, level = fold_threshold(branch.norm_in, branch.binarize)
-        scale = binary.gain * channel_mean_abs(latent.double()).flatten()
         folded = {
             "sign": sign,
             "level": level,

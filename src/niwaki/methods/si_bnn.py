@@ -40,11 +40,10 @@ Departures:
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from niwaki import capture
 from niwaki.errors import ValueDomainError
@@ -53,10 +52,16 @@ from niwaki.methods._binarized import BinaryConv2d, BinaryLinear
 from niwaki.methods._binary import (
     WINDOW_LOW,
     BinaryActivation,
-    SignActivation,
     binarize_weight,
     channel_mean_abs,
     signs,
+)
+from niwaki.methods._binary_layer import (
+    Activations,
+    apply_binary,
+    check_activations,
+    fold_activation,
+    make_activation,
 )
 from niwaki.methods._fold import BatchNorm, affine_of, fold_threshold
 from niwaki.methods._layers import (
@@ -65,7 +70,6 @@ from niwaki.methods._layers import (
     as_parameter,
     binary_limit,
     choose_layers,
-    zero_pads,
 )
 
 if TYPE_CHECKING:
@@ -82,7 +86,7 @@ class SiBNNConfig(MethodConfig):
 
     window_low: float = WINDOW_LOW
     """rho, in [0, 1]; 0.3 in the authors' code. Not used where activations are signed."""
-    activations: Literal["bits", "signed"] = "bits"
+    activations: Activations = "bits"
     """{0, 1}, the method; or {-1, +1}, the baseline, on the same units and weights."""
     threshold: float = 0.0
     """b at the start. 0 lets half of the bits be 1; 0.4 with `scale` 2 is the sparser start."""
@@ -95,10 +99,7 @@ class SiBNNConfig(MethodConfig):
         super().__post_init__()
         if not 0.0 <= self.window_low <= 1.0:
             raise ValueDomainError("si-bnn", "window_low must be in [0, 1]", got=self.window_low)
-        if self.activations not in ("bits", "signed"):
-            raise ValueDomainError(
-                "si-bnn", "activations must be bits or signed", got=repr(self.activations)
-            )
+        check_activations("si-bnn", self.activations)
         if not self.scale > 0.0:
             raise ValueDomainError("si-bnn", "scale must be above 0", got=self.scale)
 
@@ -132,9 +133,8 @@ class BinaryUnit(nn.Module):
             kind = nn.BatchNorm2d if isinstance(layer, nn.Conv2d) else nn.BatchNorm1d
             norm_in = kind(channels).to(weight.device, weight.dtype)
         self.norm_in = norm_in
-        self.binarize: BinaryActivation | SignActivation = SignActivation()
-        if config.activations == "bits":
-            self.binarize = BinaryActivation(channels, config.window_low)
+        self.binarize = make_activation(config.activations, channels, config.window_low)
+        if isinstance(self.binarize, BinaryActivation):
             nn.init.constant_(self.binarize.scale, config.scale)
             nn.init.constant_(self.binarize.bias, config.threshold)
             self.binarize.to(weight.device, weight.dtype)
@@ -143,15 +143,8 @@ class BinaryUnit(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the unit's output, with the shape of the layer's own."""
-        layer, bits = self.layer, self.binarize(self.norm_in(x))
-        weight = binarize_weight(layer.weight)
-        if isinstance(layer, nn.Linear):
-            y = F.linear(bits, weight, layer.bias)
-        elif isinstance(self.binarize, SignActivation):
-            padded = F.pad(bits, zero_pads(layer), value=-1.0)
-            y = F.conv2d(padded, weight, layer.bias, layer.stride, 0, layer.dilation)
-        else:
-            y = F.conv2d(bits, weight, layer.bias, layer.stride, layer.padding, layer.dilation)
+        layer, weight = self.layer, binarize_weight(self.layer.weight)
+        y = apply_binary(layer, weight, layer.bias, self.binarize, self.norm_in(x))
         if self.norm_out is not None:
             y = self.norm_out(y)
         return y + x if self.shortcut else y
@@ -173,19 +166,15 @@ class BinaryUnit(nn.Module):
         offset = outer.offset.to(weight.device)
         if layer.bias is not None:
             offset = offset + outer.gain.to(weight.device) * layer.bias.double()
-        scale = worth
-        if isinstance(self.binarize, SignActivation):
-            # A sign is 2 bit - 1, in the padding too: sum (2 a - 1) v = 2 sum a v - sum v.
-            offset = offset - worth * binary.double().flatten(1).sum(1)
-            scale = 2.0 * worth
+        scale, shift = fold_activation(self.binarize, worth, binary)
+        offset = offset + shift
         flip = torch.where(scale < 0, -1.0, 1.0).to(weight.dtype)
         weight.copy_(binary * flip.view(-1, *[1] * (weight.dim() - 1)))
         bias = nn.Parameter(offset.to(weight.dtype))
         if layer.bias is not None:
             bias = as_parameter(layer.bias)
         bias.copy_(offset)
-        activation = self.binarize if isinstance(self.binarize, BinaryActivation) else None
-        sign, level = fold_threshold(self.norm_in, activation)
+        sign, level = fold_threshold(self.norm_in, self.binarize)
         folded = {"sign": sign, "level": level, "scale": scale.abs().float()}
         if isinstance(layer, nn.Linear):
             return BinaryLinear(weight, bias, **folded).train(self.training)
