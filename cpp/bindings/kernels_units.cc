@@ -74,8 +74,10 @@ nb::object unit(const KernelEntry& entry, const Arguments& arguments, const Run&
   const std::int64_t y_size = floats ? count : 0;
   const std::int64_t words_size = bits ? common.pixels() * common.words() : 0;
   Output<std::uint32_t> all(y_size + 2 * words_size);
-  if (floats) std::memcpy(all.data(), y.data(), static_cast<std::size_t>(y_size) * sizeof(float));
-  if (bits) {
+  // Of nothing there may be no address, which memcpy must not be given.
+  if (y_size > 0)
+    std::memcpy(all.data(), y.data(), static_cast<std::size_t>(y_size) * sizeof(float));
+  if (words_size > 0) {
     std::memcpy(all.data() + y_size, words.data(),
                 static_cast<std::size_t>(words_size) * sizeof(std::uint64_t));
   }
