@@ -96,6 +96,18 @@ def test_every_sum_is_decided_as_the_floats_decide_it(parse, rng):
     np.testing.assert_array_equal(level, sign * sums)
 
 
+def test_constants_may_have_the_batch_in_front(parse, rng):
+    scale = np.full((1, 5, 1, 1), 0.1)
+    shapes = {"bias": (1, 5, 1, 1), "next": (1, 5, 1, 1), "sign": (1, 5, 1, 1)}
+    arrays = {name: rng.choice([-1.0, 1.0], shape) for name, shape in shapes.items()}
+    model = filled(parse, CHAINS["scale and bias"], rng, scale, **arrays)
+    x = rng.standard_normal((8, 3, 4, 4)).astype(np.float32)
+    want = graph.evaluate(model, {"x": x}, keep=["y2"])["y2"]
+    changed = graph.run_passes(model.clone(), ["integer-thresholds"])
+    assert "Add" not in ops(changed)
+    np.testing.assert_array_equal(graph.evaluate(changed, {"x": x}, keep=["y2"])["y2"], want)
+
+
 def test_a_negative_scale_and_a_second_reader_stay(parse, rng):
     scale = np.array([0.3, -0.05, 0.1, 0.1, 1.0]).reshape(5, 1, 1)
     model = filled(parse, CHAINS["pool"], rng, scale)
@@ -112,3 +124,9 @@ def test_weights_that_are_no_signs_stay(parse, rng):
             node.op_type, node.domain = "Identity", ""
     before = ops(model)
     assert ops(graph.run_passes(model, ["integer-thresholds"])) == before
+
+
+def test_one_channel_that_becomes_many_stays(parse, rng):
+    latent = rng.choice([-1.0, 1.0], (1, 3, 3, 3))
+    model = filled(parse, CHAINS["scale and bias"], rng, np.full((5, 1, 1), 0.1), latent=latent)
+    assert ops(graph.run_passes(model.clone(), ["integer-thresholds"])) == ops(model)

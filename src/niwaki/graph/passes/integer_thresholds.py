@@ -63,9 +63,9 @@ class _Chain:
     def integer_levels(self) -> NDArray[np.float32]:
         """Return sign * T for each channel, or feature where the map was flattened; (C, 1, ...)."""
         most = _most(self.layer)
-        shape = _inner_shape(self.steps[-1].outputs[0])
-        shape = (shape[0],) + (1,) * (len(shape) - 1)
-        sign, level = (np.broadcast_to(array, shape) for array in (self.sign, self.level))
+        inner = _inner_shape(self.steps[-1].outputs[0])
+        shape = (inner[0],) + (1,) * (len(inner) - 1)
+        sign, level = (_per_channel(a, inner).reshape(shape) for a in (self.sign, self.level))
         rising = sign > 0
         # Where rising, the least sum that passes; else the least that doesn't: both are monotone.
         low = np.full(shape, -most - 1, np.int64)  # never counted as found
@@ -136,6 +136,8 @@ def _checked(chain: _Chain) -> _Chain | None:
         if step.op_type in ("Mul", "Add"):
             array = _constant_of(step)
             if array is None or _channels_only(array, inner) is None:
+                return None
+            if _inner_shape(_data(step)) != inner:  # it makes more channels of one
                 return None
             if step.op_type == "Mul" and np.any(array < 0):
                 return None
