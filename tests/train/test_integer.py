@@ -9,7 +9,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from niwaki import capture, graph
+from niwaki import capture, graph, methods, models
 from niwaki.errors import InputError, UnsupportedOpError
 from niwaki.graph import integer
 from niwaki.methods._augmented import AugmentedConv2d, AugmentedLinear
@@ -233,6 +233,18 @@ def test_activations_without_integers_are_named():
         integer.quantize(model, integer.calibrate(model, [x]))
     with pytest.raises(InputError, match="at least one batch"):
         integer.calibrate(model, [])
+
+
+def test_sums_of_bits_that_only_thresholds_read_stay_exact():
+    model = models.create("vgg-small", input_size=8, seed=0)
+    x = torch.randn(4, 3, 8, 8)
+    method = methods.create("si-bnn")
+    method.prepare(model, x)
+    method.convert(model.eval())
+    found, _ = capture.to_graph(model, x)
+    ranges = integer.calibrate(found, [x.numpy()])
+    with pytest.raises(UnsupportedOpError, match=r"only thresholds read.*Use the float form"):
+        integer.quantize(found, ranges)
 
 
 def test_shift_and_clip_is_the_rule_and_clips_gradients():

@@ -154,6 +154,7 @@ def make_plan(view: View, ranges: Mapping[str, float]) -> Plan:
         UnsupportedOpError: A layer has no integer form; names it.
         InputError: A value's range is missing.
     """
+    _check_chains(view)
     tail = _find_tail(view)
     signs = _find_types(view, tail)
     roots = _share_steps(view, tail, signs)
@@ -200,6 +201,26 @@ def integer_levels(level: NDArray[Any], scale: float) -> NDArray[np.int32]:
             steps = math.ceil(Fraction(value) / Fraction(scale))
             found.append(max(-_LEVEL_LIMIT, min(_LEVEL_LIMIT, steps)))
     return np.array(found, np.int32)
+
+
+def _check_chains(view: View) -> None:
+    """Refuse sums of bits that only thresholds test: 8 bits would round what is exact."""
+    for layer in view.layers:
+        if layer.op not in ("conv", "linear") or set(layer.inputs) != {"bits"}:
+            continue
+        readers, names = [], [layer.output]
+        while names:
+            name = names.pop()
+            behind = [other for other in view.layers if name in other.inputs.values()]
+            names += [other.output for other in behind if other.op in MOVES]
+            readers += [other.op for other in behind if other.op not in MOVES]
+        if readers and all(op == "threshold" for op in readers):
+            raise UnsupportedOpError(
+                "integer",
+                f"{layer.op} (node {layer.name!r}) must have 8-bit values to round",
+                got="sums of bits that only thresholds read",
+                fix="Use the float form: such sums are exact there, and compared as integers",
+            )
 
 
 def _find_tail(view: View) -> set[str]:
