@@ -48,11 +48,13 @@ def consumers(module: nn.Module, example_inputs: Tensor | Sequence[Tensor]) -> C
         program = export_program(module, inputs, dynamic=False)
     layer_calls: dict[str, list[torch.fx.Node]] = {}
     norm_calls: dict[str, list[torch.fx.Node]] = {}
+    names = first_names(module)
     for node in program.graph.nodes:
         path = module_path(node)
         if path is None:
             continue
         part = module.get_submodule(path)
+        path = names[part]
         # A parametrised weight is computed by other nodes of the same module.
         if isinstance(part, LAYERS) and is_call(node, ("conv", "linear")):
             layer_calls.setdefault(path, []).append(node)
@@ -66,6 +68,11 @@ def consumers(module: nn.Module, example_inputs: Tensor | Sequence[Tensor]) -> C
     return Consumers(
         batch_norms, frozenset(path for path, calls in layer_calls.items() if len(calls) > 1)
     )
+
+
+def first_names(module: nn.Module) -> dict[nn.Module, str]:
+    """Return each module's first name, whatever other names it is registered and called by."""
+    return {part: name for name, part in module.named_modules()}
 
 
 def module_path(node: torch.fx.Node) -> str | None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from torch import nn
 
 from niwaki._capture_export import as_inputs, evaluating, export_program
-from niwaki._capture_readers import BATCH_NORMS, LAYERS, is_call, module_path
+from niwaki._capture_readers import BATCH_NORMS, LAYERS, first_names, is_call, module_path
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -63,11 +63,15 @@ class _Finder:
     def __init__(self, module: nn.Module, graph: torch.fx.Graph) -> None:
         self._paths: dict[torch.fx.Node, str] = {}
         calls: dict[str, list[torch.fx.Node]] = {}
+        names = first_names(module)
         for node in graph.nodes:
-            path = module_path(node)
-            kind = None if path is None else type(module.get_submodule(path))
-            if path is None or kind is None or not _does_the_work(node, kind):
+            called_as = module_path(node)
+            if called_as is None:
                 continue
+            part = module.get_submodule(called_as)
+            if not _does_the_work(node, type(part)):
+                continue
+            path = names[part]
             calls.setdefault(path, []).append(node)
             self._paths[node] = path
         once = {path: found[0] for path, found in calls.items() if len(found) == 1}

@@ -221,3 +221,46 @@ def test_refuses_misuse(name, make_net, x):
         prepared(name, make_net(), x, targets=["conv9"])
     with pytest.raises(ValueDomainError, match="at least one conv or linear layer"):
         prepared(name, nn.Sequential(nn.Flatten(), nn.Linear(128, 5)), x)
+
+
+class RegisteredTwice(nn.Module):
+    """Its convolution and batch norm have two names, and forward calls the second."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = nn.Conv2d(2, 6, 3, padding=1)
+        self.conv, self.bn = nn.Conv2d(6, 8, 3, padding=1, bias=False), nn.BatchNorm2d(8)
+        self.body = nn.Sequential(self.conv, self.bn, nn.ReLU())
+        self.head = nn.Linear(8, 5)
+
+    def forward(self, x):
+        return self.head(self.body(self.stem(x)).mean((2, 3)))
+
+
+@every_method
+def test_a_layer_of_two_names_is_one_layer(name, x):
+    net = RegisteredTwice()
+    method = prepared(name, net, x)
+    assert [c.name for c in method.layers() if c.compressed] == ["conv"]
+    train(method, net, x, steps=20)
+    net.eval()
+    with torch.no_grad():
+        want = net(x)
+        method.convert(net)
+        torch.testing.assert_close(net(x), want, atol=1e-4, rtol=1e-4)
+    assert net.body[0] is net.conv
+    weight = net.conv.weight.detach()
+    if name in PRUNING:
+        assert int((weight != 0).sum()) <= kept_count(weight.numel(), density_of(SPARSITY))
+    else:
+        assert len(weight.abs().unique()) == 1  # signs
+
+
+@every_method
+def test_a_frozen_batch_norm_stays_frozen(name, x):
+    net = RegisteredTwice().train()
+    frozen = net.bn.eval()
+    prepared(name, net, x)
+    assert not frozen.training
+    assert any(module is frozen for module in net.modules())
+    assert net.conv.training

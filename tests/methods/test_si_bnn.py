@@ -241,7 +241,7 @@ def engine_bits(model, x):
         shape = (-1,) + (1,) * (source.ndim - 2)
         sign, level = (program.tensors[layer["tensors"][key]] for key in ("sign", "level"))
         over = source * sign.reshape(shape) - level.reshape(shape)
-        found.append((over >= 0, np.abs(over)))
+        found.append((values[names[layer["output"]]] > 0, np.abs(over)))
     return found, engine(x.numpy())
 
 

@@ -94,6 +94,20 @@ def as_arguments(example_inputs: Any) -> tuple[Any, ...]:
     return tuple(example_inputs)
 
 
+def replace_module(model: nn.Module, name: str, new: nn.Module) -> None:
+    """Put a module at another's place, under every name that the other is registered by."""
+    old = model.get_submodule(name)
+    for path, module in list(model.named_modules(remove_duplicate=False)):
+        if module is old:
+            model.set_submodule(path, new)
+
+
+def take_module(model: nn.Module, name: str) -> None:
+    """Leave an identity at a module's place, in its mode."""
+    training = model.get_submodule(name).training
+    replace_module(model, name, nn.Identity().train(training))
+
+
 def as_parameter(tensor: Tensor) -> nn.Parameter:
     """Return a layer's own weight or bias as what it is; torch types it as any tensor."""
     assert isinstance(tensor, nn.Parameter)

@@ -56,7 +56,13 @@ from niwaki.methods._binary_layer import (
     make_activation,
 )
 from niwaki.methods._fold import BatchNorm, affine_of, fold_threshold
-from niwaki.methods._layers import as_arguments, as_parameter, binary_limit
+from niwaki.methods._layers import (
+    as_arguments,
+    as_parameter,
+    binary_limit,
+    replace_module,
+    take_module,
+)
 from niwaki.methods._masked import MaskedConfig, MaskedMethod
 from niwaki.methods._masks import latent_weight
 
@@ -139,7 +145,7 @@ class BinaryAugmented(nn.Module):
         self.layer = layer
         self.norm = norm
         self.branch = BinaryBranch(layer, config)
-        self.train(layer.training)
+        self.training = layer.training  # the user's batch norm keeps its own: some are frozen
 
     def latent(self) -> nn.Parameter:
         """Return V."""
@@ -235,10 +241,10 @@ class BAP(MaskedMethod):
             norm = None if norm_name is None else model.get_submodule(norm_name)
             if not isinstance(norm, nn.BatchNorm1d | nn.BatchNorm2d) or norm.running_mean is None:
                 norm = norm_name = None
-            unit = BinaryAugmented(layer, norm, self.config)
-            model.set_submodule(name, unit)
             if norm_name is not None:
-                model.set_submodule(norm_name, nn.Identity())
+                take_module(model, norm_name)  # before the unit has it too
+            unit = BinaryAugmented(layer, norm, self.config)
+            replace_module(model, name, unit)
             self._units[name] = unit
             masked[name] = layer
         return masked
@@ -259,7 +265,7 @@ class BAP(MaskedMethod):
     def detach(self, model: nn.Module) -> None:
         """Fold each unit; the masks are off by then."""
         for name, unit in self._units.items():
-            model.set_submodule(name, unit.fold(self._latents[name]))
+            replace_module(model, name, unit.fold(self._latents[name]))
         self._units, self._latents = {}, {}
 
     def new_parameters(self) -> list[nn.Parameter]:

@@ -70,6 +70,8 @@ from niwaki.methods._layers import (
     as_parameter,
     binary_limit,
     choose_layers,
+    replace_module,
+    take_module,
 )
 
 if TYPE_CHECKING:
@@ -131,7 +133,7 @@ class BinaryUnit(nn.Module):
         self.shortcut = shortcut
         if norm_in is None:
             kind = nn.BatchNorm2d if isinstance(layer, nn.Conv2d) else nn.BatchNorm1d
-            norm_in = kind(channels).to(weight.device, weight.dtype)
+            norm_in = kind(channels).to(weight.device, weight.dtype).train(layer.training)
         self.norm_in = norm_in
         self.binarize = make_activation(config.activations, channels, config.window_low)
         if isinstance(self.binarize, BinaryActivation):
@@ -139,7 +141,8 @@ class BinaryUnit(nn.Module):
             nn.init.constant_(self.binarize.bias, config.threshold)
             self.binarize.to(weight.device, weight.dtype)
         self.norm_out = norm_out
-        self.train(layer.training)
+        self.binarize.train(layer.training)
+        self.training = layer.training  # the user's batch norms keep their own: some are frozen
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the unit's output, with the shape of the layer's own."""
@@ -240,7 +243,7 @@ class SiBNN(Method):
             norm_out = None if place.norm_behind in inner else place.norm_behind
             self._put_unit(model, name, (norm_in, norm_out), name in with_shortcut)
             for path in place.relus_before:
-                model.set_submodule(path, nn.Identity())
+                take_module(model, path)
         self._new = [p for unit in self._units.values() for p in unit.parameters()]
         self._new = [parameter for parameter in self._new if id(parameter) not in known]
 
@@ -255,7 +258,7 @@ class SiBNN(Method):
         assert isinstance(layer, nn.Conv2d | nn.Linear)
         norm_in, norm_out = (_take_norm(model, path) for path in norms)
         unit = BinaryUnit(layer, norm_in, norm_out, shortcut=shortcut, config=self.config)
-        model.set_submodule(name, unit)
+        replace_module(model, name, unit)
         self._units[name] = unit
 
     def step(self, progress: float) -> None:
@@ -272,7 +275,7 @@ class SiBNN(Method):
         """Replace each unit by its folded, deployable layer, in place."""
         self._require_prepared("convert")
         for name, unit in self._units.items():
-            model.set_submodule(name, unit.fold())
+            replace_module(model, name, unit.fold())
         self._units, self._new = {}, []
 
     def masks(self) -> dict[str, Tensor]:
@@ -312,5 +315,5 @@ def _take_norm(model: nn.Module, path: str | None) -> BatchNorm | None:
     if not isinstance(norm, nn.BatchNorm1d | nn.BatchNorm2d) or norm.running_mean is None:
         return None
     assert path is not None
-    model.set_submodule(path, nn.Identity())
+    take_module(model, path)
     return norm
