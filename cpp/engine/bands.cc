@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <limits>
 
+#include "engine/band_memory.h"
+
 namespace niwaki {
 namespace {
 
@@ -144,7 +146,8 @@ std::vector<BandGroup> choose_bands(const Program& program, const std::vector<St
   std::vector<BandGroup> groups;
   for (int end = count; end > 0; end = from[end]) {
     if (rows[end] > 0) {
-      groups.insert(groups.begin(), {segment.first + from[end], segment.first + end, rows[end]});
+      groups.insert(groups.begin(),
+                    {segment.first + from[end], segment.first + end, rows[end], {}});
     }
   }
   return groups;
@@ -161,8 +164,8 @@ void run_bands(const Program& program, const std::vector<StepPtr>& steps, const 
       const Layer& layer = program.layers[group.first + k];
       const Step& step = *steps[group.first + k];
       const int64_t rows = shape_of(program, layer.output).height;
-      // As far down as the inputs allow; what reads none of the group's values keeps the pace of
-      // the first layer.
+      // As far down as the inputs allow, and as those who still read what lies below; what reads
+      // none of the group's values keeps the pace of the first layer.
       int64_t wanted = last_band ? rows : std::min(rows, band * rows / height);
       for (int id : layer.inputs) {
         const int maker = maker_of(program, id, group.first, group.first + k);
@@ -170,6 +173,9 @@ void run_bands(const Program& program, const std::vector<StepPtr>& steps, const 
         const int64_t there = done[maker - group.first];
         if (there >= shape_of(program, id).height) continue;
         while (wanted > done[k] && step.rows_needed(id, wanted) > there) --wanted;
+      }
+      if (group.over[static_cast<size_t>(k)] >= 0) {
+        wanted = std::min(wanted, free_rows(program, steps, group, k, done));
       }
       if (wanted <= done[k]) continue;
       step.run_rows(run, done[k], wanted);

@@ -4,7 +4,8 @@
 // layer. In a group of layers run band by band, the first layer makes a few rows, the next one the
 // rows that these allow, and so on, before the first goes on: rows are still in the cache when they
 // are read. Each layer keeps the rows that its next band needs ("keep-halo": nothing is computed
-// twice); full-size buffers stay, so only the order of calls changes, and no bit of a result.
+// twice); full-size buffers stay, which maps share row by row (band_memory.h). So only the order of
+// calls changes, and no bit of a result.
 //
 // A model of bytes decides, after the fusion of "A Data-Reuse Aware Accelerator for Large-Scale
 // Convolutional Networks" (Peemen, Mesman, Corporaal, 2014) [recalled]: a value that doesn't stay
@@ -27,6 +28,8 @@ inline constexpr int kMostBandLayers = 12;
 struct BandGroup {
   int first = 0, last = 0;  // layers [first, last)
   int64_t rows = 1;         // that the first layer makes in one band
+  // By layer: the value over whose rows its output is written, or -1 (band_memory.h).
+  std::vector<int> over;
 };
 
 // Bytes of a run of layers through a cache.
@@ -45,7 +48,8 @@ struct Cache {
 Traffic band_traffic(const Program& program, const std::vector<StepPtr>& steps, int first, int last,
                      const Cache& cache = {}, int64_t* rows = nullptr);
 
-// The groups of one segment's layers, in order; single layers are none.
+// The groups of one segment's layers, in order; single layers are none. Their `over` is left to
+// share_rows.
 std::vector<BandGroup> choose_bands(const Program& program, const std::vector<StepPtr>& steps,
                                     const Segment& segment, const Cache& cache = {});
 

@@ -5,6 +5,7 @@
 #include <cstring>
 #include <new>
 
+#include "engine/band_memory.h"
 #include "engine/error.h"
 #include "engine/text.h"
 
@@ -66,7 +67,10 @@ Engine::Engine(Container container, const EngineOptions& options)
     throw Error(ErrorKind::kFormat, program_.container.name, "an input must be f32 planes",
                 dtype_name(program_.values[id].dtype));
   }
-  if (options.bands) part_residuals(program_);
+  if (options.bands) {
+    part_residuals(program_);
+    match_pads(program_);
+  }
   single_.schedule = single_schedule(program_);
   single_.plan = plan_memory(program_, single_.schedule);
   for (int64_t most = kMaxChunk; most >= 1; most /= 2) {
@@ -105,14 +109,18 @@ void Engine::choose_groups(Mode& mode) {
     const auto groups = choose_bands(program_, steps_, segment);
     mode.groups.insert(mode.groups.end(), groups.begin(), groups.end());
   }
+  const auto lives = find_lives(program_, mode.schedule);
+  for (BandGroup& group : mode.groups) group.over = share_rows(program_, steps_, lives, group);
   if (!mode.groups.empty()) mode.plan = plan_memory(program_, mode.schedule, mode.groups);
 }
 
 void Engine::run_group(const BandGroup& group, Run& run) const {
-  // Pad rows are read before the layer that they belong to is through: cleared first.
+  // Pad rows are read before the layer that they belong to is through: cleared first. Those of a
+  // map that lies over another are the other's, zeros already.
   for (int index = group.first; index < group.last; ++index) {
     const int id = program_.layers[index].output;
-    kernels::clear_pad_rows(program_.layouts[id].planes, run.images(), run.planes(id));
+    if (group.over[static_cast<size_t>(index - group.first)] >= 0) continue;
+    kernels::clear_pads_ahead(program_.layouts[id].planes, run.images(), run.planes(id));
   }
   int64_t done[kMostBandLayers];
   for (int64_t n = 0; n < run.images(); ++n) {
@@ -230,6 +238,7 @@ void Engine::run_chunk(Workspace& workspace, int slot, const Mode& mode, const B
       const bool bands = run.threads() == 1 && layer_ms == nullptr;
       for (int index = segment.first; index < segment.last;) {
         const BandGroup* group = bands ? mode.group_at(index) : nullptr;
+        if (group != nullptr && loses_wanted(*group, batch)) group = nullptr;
         const auto start = layer_ms == nullptr ? Clock::time_point() : Clock::now();
         if (group != nullptr) {
           run_group(*group, run);
@@ -247,6 +256,13 @@ void Engine::run_chunk(Workspace& workspace, int slot, const Mode& mode, const B
       }
     }
   }
+}
+
+// Whether a group writes over a value that the caller wants, before it could be copied.
+bool Engine::loses_wanted(const BandGroup& group, const Batch& batch) const {
+  return std::any_of(batch.wanted.begin(), batch.wanted.end(), [&](const Wanted& each) {
+    return std::find(group.over.begin(), group.over.end(), each.value) != group.over.end();
+  });
 }
 
 void Engine::copy_wanted(const Run& run, const Batch& batch, int id, int64_t first,

@@ -111,6 +111,7 @@ class Engine {
   void convert(const Run& run, int id) const;
   void run_group(const BandGroup& group, Run& run) const;
   void choose_groups(Mode& mode);
+  bool loses_wanted(const BandGroup& group, const Batch& batch) const;
   void copy_wanted(const Run& run, const Batch& batch, int id, int64_t first, int64_t images) const;
   void load_value(const Run& run, int id, const uint8_t* data, int64_t images) const;
   void store_value(const Run& run, int id, uint8_t* data, int64_t images) const;

@@ -1,6 +1,8 @@
 #include "engine/layouts.h"
 
 #include <algorithm>
+#include <array>
+#include <map>
 #include <numeric>
 
 #include "engine/layer_reader.h"
@@ -263,6 +265,33 @@ void part_residuals(Program& program) {
   for (const Layer& layer : program.layers) {
     ValueLayout& layout = program.layouts[layer.output];
     if (layer.op == "conv" && layout.same_memory >= 0) layout.same_memory = -1;
+  }
+}
+
+bool lies_alone(const Program& program, int id) {
+  const ValueLayout& layout = program.layouts[id];
+  const auto shares = [id](const ValueLayout& other) {
+    return other.window_of == id || other.same_memory == id;
+  };
+  return layout.has_planes && !layout.has_compact && layout.window_of < 0 &&
+         layout.same_memory < 0 &&
+         std::none_of(program.layouts.begin(), program.layouts.end(), shares);
+}
+
+void match_pads(Program& program) {
+  std::map<std::array<int64_t, 4>, std::vector<int>> alike;
+  const int count = static_cast<int>(program.values.size());
+  for (int id = 0; id < count; ++id) {
+    if (!lies_alone(program, id)) continue;
+    const Planes& planes = program.layouts[id].planes;
+    alike[{planes.channels, planes.height, planes.width, planes.row}].push_back(id);
+  }
+  for (const auto& [size, ids] : alike) {
+    const auto fewer = [&](int a, int b) {
+      return program.layouts[a].planes.pad_rows < program.layouts[b].planes.pad_rows;
+    };
+    const Planes most = program.layouts[*std::max_element(ids.begin(), ids.end(), fewer)].planes;
+    for (int id : ids) program.layouts[id].planes = most;
   }
 }
 

@@ -61,6 +61,13 @@ void choose_layouts(Program& program);
 // that began later still read rows which the sum would be written over.
 void part_residuals(Program& program);
 
+// Whether a value has planes of its own, which no other shares and nobody sees as compact.
+bool lies_alone(const Program& program, int id);
+
+// Gives maps of one size and row the same pad rows, so that one can be written over another row by
+// row (band_memory.h). Only those that lie alone.
+void match_pads(Program& program);
+
 // The value whose memory a value's planes lie in: itself, its concat's, or what it writes over.
 int memory_of(const Program& program, int id);
 

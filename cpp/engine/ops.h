@@ -6,6 +6,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -33,6 +34,11 @@ class Step {
   virtual bool bands() const { return false; }
   virtual void run_rows(const Run&, int64_t, int64_t) const {}
   virtual int64_t rows_needed(int, int64_t) const { return -1; }
+  // The lowest row of an input that run_rows may read from output row `first` on (it may be
+  // negative), a row less than what `first` needs: steps may make some pixels of the row before
+  // again. kAnyRow where that isn't known.
+  virtual int64_t lowest_row(int, int64_t) const { return kAnyRow; }
+  static constexpr int64_t kAnyRow = std::numeric_limits<int64_t>::min();
 
   size_t shared_bytes = 0;             // scratch of one image, for all threads together
   size_t thread_bytes = 0;             // scratch of each thread

@@ -47,6 +47,12 @@ class AlgorithmStep : public Step {
     return needed;
   }
 
+  int64_t lowest_row(int input, int64_t first) const override {
+    const int64_t above = (first - 1) * window.stride_h - window.pad_top;
+    if (input == residual) return input == x ? std::min(first - 1, above) : first - 1;
+    return input == x ? above : kAnyRow;
+  }
+
   std::unique_ptr<conv::Algorithm> algorithm;
   std::unique_ptr<BinaryTerm> term;  // of bits, where the layer has any
   size_t term_at = 0;                // its place in the shared scratch

@@ -78,6 +78,10 @@ class MapStep final : public ChannelStep {
     return input == a.id || input == b.id ? rows : -1;
   }
 
+  int64_t lowest_row(int input, int64_t first) const override {
+    return input == a.id || input == b.id ? first - 1 : kAnyRow;
+  }
+
   void run_channels(const Run& run, int64_t image, int64_t first, int64_t count,
                     uint8_t*) const override {
     map(arguments(run, image, first, count));

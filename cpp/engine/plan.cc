@@ -28,8 +28,12 @@ class Planner {
   Planner(const Program& program, const Schedule& schedule, const std::vector<BandGroup>& groups)
       : program_(program) {
     plan_.lives = find_lives(program, schedule);
+    over_.assign(program.values.size(), -1);
     // All layers of a group go on until the last one is through.
     for (const BandGroup& group : groups) {
+      for (size_t k = 0; k < group.over.size(); ++k) {
+        over_[program.layers[group.first + static_cast<int>(k)].output] = group.over[k];
+      }
       for (Life& life : plan_.lives) {
         if (life.begin > group.first && life.begin < group.last) life.begin = group.first;
         if (life.end >= group.first && life.end < group.last) life.end = group.last - 1;
@@ -66,7 +70,7 @@ class Planner {
     const int64_t images = life(id).images;
     if (chosen.has_planes) {
       place.planes_stride = static_cast<size_t>(chosen.planes.image) * sizeof(float);
-      if (chosen.window_of < 0 && chosen.same_memory < 0) {
+      if (chosen.window_of < 0 && chosen.same_memory < 0 && over_[id] < 0) {
         const double bytes =
             static_cast<double>(chosen.planes.image) * static_cast<double>(images) * sizeof(float);
         if (bytes > static_cast<double>(kMaxArena)) too_large();
@@ -91,9 +95,11 @@ class Planner {
 
   void join_value(int id) {
     const ValueLayout& chosen = layout(id);
-    if (chosen.same_memory < 0 && chosen.window_of < 0) return;
+    if (chosen.same_memory < 0 && chosen.window_of < 0 && over_[id] < 0) return;
+    int owner = memory_of(program_, id);
+    while (over_[owner] >= 0) owner = over_[owner];
     std::vector<int>& form = chosen.has_planes ? planes_ : compact_;
-    form[id] = form[memory_of(program_, id)];
+    form[id] = form[owner];
     Block& block = blocks_[form[id]];
     block.begin = std::min(block.begin, life(id).begin);
     block.end = std::max(block.end, life(id).end);
@@ -143,6 +149,7 @@ class Planner {
   const Program& program_;
   MemoryPlan plan_;
   std::vector<Block> blocks_;
+  std::vector<int> over_;              // value over whose rows a group writes one, or -1
   std::vector<int> compact_, planes_;  // block of each value's form, or -1
 };
 

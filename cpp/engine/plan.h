@@ -26,7 +26,7 @@ struct MemoryPlan {
 // Kernels may read this far behind a compact value (kPixelBlock float pixels).
 inline constexpr size_t kValueSlack = 128;
 
-// `groups`: layers whose values all live as long as the group runs (bands.h).
+// `groups`: layers whose values all live as long as the group runs (bands.h), some over others.
 // Throws Error (kFormat) where the images at once would need more than 16 GiB.
 MemoryPlan plan_memory(const Program& program, const Schedule& schedule,
                        const std::vector<BandGroup>& groups = {});

@@ -75,6 +75,18 @@ void clear_pad_rows(const Planes& planes, std::int64_t images, float* origin) {
   }
 }
 
+void clear_pads_ahead(const Planes& planes, std::int64_t images, float* origin) {
+  clear_pad_rows(planes, images, origin);
+  if (planes.pad_rows == 0 || planes.height == 0) return;
+  const auto bytes = static_cast<std::size_t>(planes.pad_columns()) * sizeof(float);
+  for (std::int64_t n = 0; n < images; ++n) {
+    float* behind = origin + n * planes.image + planes.pixels() - planes.pad_columns();
+    for (std::int64_t c = 0; c < planes.channels; ++c) {
+      std::memset(behind + c * planes.plane, 0, bytes);
+    }
+  }
+}
+
 void copy_planes(const Planes& from, const float* input, const Planes& to, float* output,
                  std::int64_t images, std::int64_t channels) {
   if (channels < 0) channels = from.channels;
