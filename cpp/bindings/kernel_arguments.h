@@ -137,6 +137,7 @@ void add_tiled_adapters(Adapters& adapters);   // bcsc, bits_gemm
 void add_store_adapters(Adapters& adapters);   // epilogue, pool
 void add_sparse_adapters(Adapters& adapters);  // sparse_conv_f32, split_phases
 void add_unit_adapters(Adapters& adapters);    // unit_b1, pool_b1
+void add_slices_adapters(Adapters& adapters);  // slices_b1
 void add_pixels_adapters(Adapters& adapters);  // pixels_f32
 void add_winograd_phases_adapters(Adapters& adapters);
 

@@ -34,6 +34,7 @@ const Adapters& adapters() {
     add_sparse_adapters(filled);
     add_planes_adapters(filled);
     add_unit_adapters(filled);
+    add_slices_adapters(filled);
     add_pixels_adapters(filled);
     return filled;
   }();

@@ -18,15 +18,17 @@ size_t BinaryBranch::ones_bytes() const {
   return align_bytes(static_cast<size_t>(pixels()) * sizeof(int32_t));
 }
 
+void BinaryBranch::pad_words(const uint8_t* image, uint8_t* scratch) const {
+  if (in_place) return;
+  PadWordsArgs args = padding;
+  args.input = reinterpret_cast<const uint64_t*>(image);
+  args.output = reinterpret_cast<uint64_t*>(scratch);
+  Kernel<PadWords>{pad}(args);
+}
+
 void BinaryBranch::fill(const uint8_t* image, uint8_t* scratch) const {
-  const auto* words = reinterpret_cast<const uint64_t*>(image);
-  if (!in_place) {
-    PadWordsArgs args = padding;
-    args.input = words;
-    args.output = reinterpret_cast<uint64_t*>(scratch);
-    Kernel<PadWords>{pad}(args);
-    words = args.output;
-  }
+  pad_words(image, scratch);
+  const auto* words = reinterpret_cast<const uint64_t*>(in_place ? image : scratch);
   Kernel<WindowOnes>{ones}({words, window, reinterpret_cast<int32_t*>(scratch + words_bytes())});
 }
 

@@ -30,6 +30,9 @@ struct BinaryBranch {
   size_t words_bytes() const;  // of the padded words; 0 in place
   size_t ones_bytes() const;
 
+  // Scratch: padded words; nothing in place.
+  void pad_words(const uint8_t* image, uint8_t* scratch) const;
+
   // Scratch: padded words, then the ones of each window.
   void fill(const uint8_t* image, uint8_t* scratch) const;
 

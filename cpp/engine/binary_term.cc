@@ -9,6 +9,7 @@ namespace niwaki {
 using namespace kernels;
 
 constexpr int64_t kChunk = 2 * kBinaryBlock;     // outputs of a task
+constexpr int64_t kSliceTasks = 4;               // for each thread
 constexpr int64_t kMostTaps = int64_t{1} << 29;  // of one output: its sum fits 30 bits
 
 BinaryTerm::BinaryTerm(const LayerReader& reader, const KernelChoice& choice, const Window& window,
@@ -30,6 +31,43 @@ BinaryTerm::BinaryTerm(const LayerReader& reader, const KernelChoice& choice, co
   planes_.image = planes_.channels * planes_.plane;
   residual_ = problem.residual;
   entry_ = choice.choose<PlanesB1>().entry;
+  if (problem.has_residual && residual_.row != planes_.row) return;
+  const Tensor& weight =
+      reader.tensor("binary.weight", {DType::kU64},
+                    {outputs_, window.kernel_h, window.kernel_w, in.words_per_pixel()});
+  slices_ = BinarySlices::make(choice, branch_->window, window, in.channels, planes_, weight);
+  if (slices_ == nullptr) return;
+  branch_->weights = {};
+  find_threshold(reader, choice, window);
+}
+
+// Bits that a threshold makes of the layer's own floats, for nobody else, need never be words.
+void BinaryTerm::find_threshold(const LayerReader& reader, const KernelChoice& choice,
+                                const Window& window) {
+  const Program& program = reader.program();
+  const int x = reader.layer().input("x");
+  const ValueLayout& layout = program.layouts[x];
+  if (!layout.has_planes) return;
+  int maker = -1;
+  int readers = static_cast<int>(std::count(program.outputs.begin(), program.outputs.end(), bits_));
+  for (size_t index = 0; index < program.layers.size(); ++index) {
+    const Layer& layer = program.layers[index];
+    readers += static_cast<int>(std::count(layer.inputs.begin(), layer.inputs.end(), bits_));
+    if (layer.output == bits_ && layer.op == "threshold" && layer.input("x") == x) {
+      maker = static_cast<int>(index);
+    }
+  }
+  if (maker < 0 || readers != 1) return;
+  const LayerReader own(program, program.layers[maker], maker);
+  const int64_t channels = reader.value(x).shape.channels;
+  const auto* sign = own.tensor("sign", {DType::kS8}, {channels}).as<int8_t>();
+  const auto* level = own.tensor("level", {DType::kF32}, {channels}).as<float>();
+  if (slices_->read_floats(choice, window, layout.planes, sign, level)) threshold_ = maker;
+}
+
+size_t BinaryTerm::bits_bytes() const {
+  return branch_->words_bytes() +
+         (slices_ != nullptr ? slices_->scratch_bytes() : branch_->ones_bytes());
 }
 
 size_t BinaryTerm::scratch_bytes() const {
@@ -38,13 +76,64 @@ size_t BinaryTerm::scratch_bytes() const {
 }
 
 size_t BinaryTerm::packed_bytes() const {
-  return branch_->weights.size() * sizeof(uint64_t) + scale_.size() * sizeof(float);
+  return branch_->weights.size() * sizeof(uint64_t) + scale_.size() * sizeof(float) +
+         (slices_ != nullptr ? slices_->packed_bytes() : 0);
 }
 
-const float* BinaryTerm::run(Run& run, uint8_t* scratch, const float* residual) const {
+BinarySlices::Call BinaryTerm::slices_call(const Run& run, uint8_t* scratch, const float* x,
+                                           const float* residual) const {
+  // A caller who asks for everything may have given bits of his own.
+  BinarySlices::Source source;
+  if (threshold_ >= 0 && !run.everything()) {
+    source.floats = x;
+  } else {
+    source.words =
+        reinterpret_cast<const uint64_t*>(branch_->in_place ? run.value(bits_) : scratch);
+  }
+  return {source,          scratch + branch_->words_bytes(),
+          scale_.data(),   residual,
+          residual_.plane, origin(scratch)};
+}
+
+void BinaryTerm::begin(Run& run, uint8_t* scratch, const float* x, const float* residual) const {
+  const BinarySlices::Call call = slices_call(run, scratch, x, residual);
+  if (call.source.words != nullptr) branch_->pad_words(run.value(bits_), scratch);
+  slices_->make_base(call);
+}
+
+int64_t BinaryTerm::part(Run& run, uint8_t* scratch, const float* x, const float* residual,
+                         int64_t index) const {
+  const BinarySlices::Call call = slices_call(run, scratch, x, residual);
+  slices_->make_tile(call, index);
+  slices_->add(call, index, 0, slices_->groups());
+  return slices_->rows_behind(index);
+}
+
+void BinaryTerm::run(Run& run, uint8_t* scratch, const float* x, const float* residual) const {
+  if (slices_ == nullptr) return run_counts(run, scratch, residual);
+  begin(run, scratch, x, residual);
+  if (run.threads() == 1) {
+    for (int64_t index = 0; index < parts(); ++index) part(run, scratch, x, residual, index);
+  } else {
+    run_slices(run, slices_call(run, scratch, x, residual));
+  }
+}
+
+void BinaryTerm::run_slices(Run& run, const BinarySlices::Call& call) const {
+  run.parallel(slices_->tiles(), [&](int64_t tile, uint8_t*) { slices_->make_tile(call, tile); });
+  const int64_t groups = slices_->groups();
+  const int64_t tasks = std::min(groups, kSliceTasks * run.threads());
+  run.parallel(tasks, [&](int64_t task, uint8_t*) {
+    for (int64_t tile = 0; tile < slices_->tiles(); ++tile) {
+      slices_->add(call, tile, groups * task / tasks, groups * (task + 1) / tasks);
+    }
+  });
+}
+
+void BinaryTerm::run_counts(Run& run, uint8_t* scratch, const float* residual) const {
   const uint8_t* image = run.value(bits_);
   branch_->fill(image, scratch);
-  float* origin = reinterpret_cast<float*>(scratch + bits_bytes()) + elements_before(planes_);
+  float* output = origin(scratch);
   run.parallel((outputs_ + kChunk - 1) / kChunk, [&](int64_t task, uint8_t*) {
     const int64_t first = task * kChunk;
     PlanesB1Args args{};
@@ -57,12 +146,11 @@ const float* BinaryTerm::run(Run& run, uint8_t* scratch, const float* residual) 
     if (residual != nullptr) args.residual = residual + first * residual_.plane;
     args.residual_stride = residual_.plane;
     args.residual_row_width = residual_.row;
-    args.output = origin + first * planes_.plane;
+    args.output = output + first * planes_.plane;
     args.output_stride = planes_.plane;
     args.output_row_width = planes_.row;
     Kernel<PlanesB1>{entry_}(args);
   });
-  return origin;
 }
 
 }  // namespace niwaki

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "engine/binary_branch.h"
+#include "engine/binary_slices.h"
 #include "engine/conv/conv.h"
 #include "engine/kernel_choice.h"
 #include "engine/layer_reader.h"
@@ -28,18 +29,44 @@ class BinaryTerm {
   const kernels::Planes& planes() const { return planes_; }
   size_t scratch_bytes() const;
   size_t packed_bytes() const;
-  std::string kernel() const { return std::string(entry_->name); }
+  std::string kernel() const {
+    return std::string(slices_ != nullptr ? slices_->kernel()->name : entry_->name);
+  }
 
-  // Makes the term of one image in `scratch` and returns its origin: scale * sums [+ residual, the
-  // origin of the layer's shortcut or nullptr]. Its pad columns are left as they were.
-  const float* run(Run& run, uint8_t* scratch, const float* residual) const;
+  // The layer of the threshold that makes its bits, where it does that work itself in a run of the
+  // whole network; -1 where it takes words.
+  int threshold() const { return threshold_; }
+
+  // Makes the term of one image in `scratch`: scale * sums [+ residual, the origin of the layer's
+  // shortcut or nullptr]. Pad columns are left as they were, or get some number. `x`: the layer's
+  // floats, which the threshold tests too.
+  void run(Run& run, uint8_t* scratch, const float* x, const float* residual) const;
+
+  // The same on one thread, where it goes in parts: rows [0, part(.., k)) are there behind part k.
+  int64_t parts() const { return slices_ != nullptr ? slices_->tiles() : 0; }
+  void begin(Run& run, uint8_t* scratch, const float* x, const float* residual) const;
+  int64_t part(Run& run, uint8_t* scratch, const float* x, const float* residual,
+               int64_t index) const;
+
+  // Its origin.
+  float* origin(uint8_t* scratch) const {
+    return reinterpret_cast<float*>(scratch + bits_bytes()) + kernels::elements_before(planes_);
+  }
 
  private:
-  size_t bits_bytes() const { return branch_->words_bytes() + branch_->ones_bytes(); }
+  size_t bits_bytes() const;
+  void find_threshold(const LayerReader& reader, const KernelChoice& choice,
+                      const kernels::Window& window);
+  BinarySlices::Call slices_call(const Run& run, uint8_t* scratch, const float* x,
+                                 const float* residual) const;
+  void run_slices(Run& run, const BinarySlices::Call& call) const;
+  void run_counts(Run& run, uint8_t* scratch, const float* residual) const;
 
   int bits_ = -1;
+  int threshold_ = -1;
   int64_t outputs_ = 0;
   std::unique_ptr<BinaryBranch> branch_;
+  std::unique_ptr<BinarySlices> slices_;  // or nullptr: popcounts, by the branch
   std::vector<float> scale_;
   kernels::Planes planes_, residual_;
   const kernels::KernelEntry* entry_ = nullptr;

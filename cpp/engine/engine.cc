@@ -85,6 +85,8 @@ Engine::Engine(Container container, const EngineOptions& options)
   chooser_.tune_ms = options.tune_ms;
   chooser_.on_tune = options.on_tune;
   chooser_.pool = &pool_;
+  skipped_.assign(program_.layers.size(), false);
+  is_skipped_.assign(program_.values.size(), false);
   for (size_t index = 0; index < program_.layers.size(); ++index) {
     const Layer& layer = program_.layers[index];
     const int position = static_cast<int>(index);
@@ -93,6 +95,12 @@ Engine::Engine(Container container, const EngineOptions& options)
     shared_bytes_ = std::max(shared_bytes_, steps_.back()->shared_bytes);
     thread_bytes_ = std::max(thread_bytes_, steps_.back()->thread_bytes);
     program_.container.bytes.drop_pages();  // packed by now, most of it
+    if (const int skips = steps_.back()->skips; skips >= 0) {
+      skipped_[skips] = true;
+      is_skipped_[program_.layers[skips].output] = true;
+      steps_[skips]->kernel = "none";
+      steps_[skips]->reason = concat("done by ", layer.name);
+    }
   }
   if (options.bands) {
     choose_groups(single_);
@@ -242,7 +250,7 @@ void Engine::run_chunk(Workspace& workspace, int slot, const Mode& mode, const B
         const auto start = layer_ms == nullptr ? Clock::time_point() : Clock::now();
         if (group != nullptr) {
           run_group(*group, run);
-        } else if (program_.written_by[index] < 0) {
+        } else if (program_.written_by[index] < 0 && (batch.everything || !skipped_[index])) {
           run_step(index, run);
         }
         if (layer_ms != nullptr) {
@@ -280,7 +288,7 @@ void Engine::run(const std::vector<const uint8_t*>& inputs, int64_t images,
   Lease workspace(*this);
   ThreadPool::Session session(pool_);
   const bool everything = std::any_of(wanted.begin(), wanted.end(), [&](const Wanted& each) {
-    return program_.unneeded[each.value];
+    return program_.unneeded[each.value] || is_skipped_[each.value];
   });
   const Batch batch{inputs, wanted, everything};
   const int64_t threads = pool_.threads();

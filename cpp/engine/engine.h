@@ -123,6 +123,7 @@ class Engine {
   KernelChoice choice_;
   Mode single_, chunked_;
   std::vector<StepPtr> steps_;
+  std::vector<bool> skipped_, is_skipped_;  // Step::skips: by layer; by the value that it makes
   size_t shared_bytes_ = 0;
   size_t thread_bytes_ = 0;
   mutable ThreadPool pool_;

@@ -46,7 +46,8 @@ class Step {
   std::string kernel;                  // names of the chosen kernels, joined by " + "
   std::string reason;                  // why these
   std::string algorithm_name, tuning;  // of a float convolution
-  int64_t macs = 0;         // multiplications of the dense or sparse branch, for one image
+  int skips = -1;    // a layer in front whose work it does itself, in a run of the whole network
+  int64_t macs = 0;  // multiplications of the dense or sparse branch, for one image
   int64_t binary_macs = 0;  // of the binary branch
   double density = -1;      // share of non-zeros; -1 where there are no such weights
 };

@@ -21,12 +21,30 @@ class AlgorithmStep : public Step {
 
   void run(Run& run) const override {
     const float* added = residual >= 0 ? run.planes(residual) : nullptr;
-    if (term != nullptr) added = term->run(run, run.shared() + term_at, added);
+    if (term != nullptr) {
+      if (in_parts && run.threads() == 1) return run_parts(run, added);
+      term->run(run, run.shared() + term_at, run.planes(x), added);
+      added = term->origin(run.shared() + term_at);
+    }
     const conv::Call call{run.planes(x), run.planes(output), added, run.images(), run.shared()};
     for (int stage = 0; stage < algorithm->stages(); ++stage) {
       run.parallel(algorithm->tasks(stage, run.images()), [&](int64_t task, uint8_t* scratch) {
         algorithm->run(call, stage, task, scratch);
       });
+    }
+  }
+
+  // Term and convolution rows by rows: what one has written, the other finds in the cache.
+  void run_parts(Run& run, const float* shortcut) const {
+    uint8_t* scratch = run.shared() + term_at;
+    const conv::Call call{run.planes(x), run.planes(output), term->origin(scratch), 1,
+                          run.shared()};
+    term->begin(run, scratch, call.input, shortcut);
+    int64_t done = 0;
+    for (int64_t index = 0; index < term->parts(); ++index) {
+      const int64_t rows = term->part(run, scratch, call.input, shortcut, index);
+      if (rows > done) algorithm->run_rows(call, done, rows, run.scratch());
+      done = rows;
     }
   }
 
@@ -56,6 +74,7 @@ class AlgorithmStep : public Step {
   std::unique_ptr<conv::Algorithm> algorithm;
   std::unique_ptr<BinaryTerm> term;  // of bits, where the layer has any
   size_t term_at = 0;                // its place in the shared scratch
+  bool in_parts = false;             // term and convolution may take turns
   Window window;
   std::vector<uint32_t> mask;
   int x = -1, residual = -1, output = 0;
@@ -183,6 +202,11 @@ StepPtr build_float_conv(const LayerReader& reader, const KernelChoice& choice,
     step->term_at = align_bytes(step->shared_bytes);
     step->shared_bytes = step->term_at + step->term->scratch_bytes();
     step->packed_bytes += step->term->packed_bytes();
+    step->skips = step->term->threshold();
+    // The shortcut's later rows may lie where the output's are written: the sparse algorithms write
+    // no row ahead.
+    step->in_parts = step->term->parts() > 1 && step->algorithm->bands() &&
+                     step->algorithm_name.starts_with("sparse");
     step->kernel += " + " + step->term->kernel();
   }
   step->algorithm_name = std::string(chosen.row->name);

@@ -13,6 +13,7 @@ from . import (  # register their cases
     cases_dense as cases_dense,
     cases_pixels as cases_pixels,
     cases_planes as cases_planes,
+    cases_slices as cases_slices,
     cases_sparse as cases_sparse,
     cases_store as cases_store,
     cases_tiled as cases_tiled,
