@@ -174,7 +174,7 @@ struct SumsProblem : SlicesProblem {
       }
     }
     inputs.shrink_to_fit();
-    planes = std::max(std::bit_width(static_cast<std::uint64_t>(most)), 1);
+    planes = std::max<std::int64_t>(std::bit_width(static_cast<std::uint64_t>(most)), 1);
   }
   std::size_t outputs() const { return static_cast<std::size_t>(count * geometry.positions()); }
   void run(const KernelEntry& kernel, float* output) const {

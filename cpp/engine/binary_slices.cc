@@ -45,6 +45,8 @@ std::unique_ptr<BinarySlices> BinarySlices::make(const KernelChoice& choice,
   made->kept_ = choice.threads() == 1 ? 1 : geometry.tiles();
   if (made->kept_ > kMostWords / geometry.words()) return nullptr;
   made->shifts_ = lies_as_shifts(window, pads, planes.row);
+  // Fetched tap by tap, slices cost what they save where popcounts are an instruction.
+  if (!made->shifts_ && choice.isa() == Isa::x86_avx512) return nullptr;
   made->outputs_ = planes.channels;
   made->output_stride_ = planes.plane;
   made->group_ = geometry.inputs() >= kManyInputs ? kMostGroup : 2;

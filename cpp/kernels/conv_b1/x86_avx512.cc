@@ -70,7 +70,7 @@ inline void store(const Args& args, const __m512i counts[size], std::int64_t fir
   }
 }
 
-template <int size, int kBlocks, class Args>
+template <int size, int kBlocks, bool ahead, class Args>
 void tile(const Args& args, std::int64_t o, std::int64_t y, std::int64_t x) {
   const BinaryWindow& w = args.window;
   const std::int64_t block_words = w.kernel_h * w.kernel_w * w.words * kBinaryBlock;
@@ -90,6 +90,10 @@ void tile(const Args& args, std::int64_t o, std::int64_t y, std::int64_t x) {
         __m512i v[kBlocks];
         for (int b = 0; b < kBlocks; ++b) {
           v[b] = _mm512_loadu_si512(weights + b * block_words);
+          if constexpr (ahead) {
+            const auto* next = reinterpret_cast<const char*>(weights + (kBlocks + b) * block_words);
+            _mm_prefetch(next, _MM_HINT_T0);
+          }
         }
         for (int p = 0; p < size; ++p) {
           const __m512i pixel = _mm512_set1_epi64(static_cast<long long>(a[p * pixel_step]));
@@ -114,10 +118,12 @@ void conv(const Args& args) {
     const bool two = args.outputs - o > kBinaryBlock;
     for (std::int64_t y = 0; y < w.out_height; ++y) {
       for_even_tiles<kPixels>(w.out_width, [&](auto size, auto x) {
-        if (two) {
-          tile<size(), 2>(args, o, y, x);
+        if (!two) {
+          tile<size(), 1, false>(args, o, y, x);
+        } else if (fetches_ahead(args.window, y)) {
+          tile<size(), 2, true>(args, o, y, x);
         } else {
-          tile<size(), 1>(args, o, y, x);
+          tile<size(), 2, false>(args, o, y, x);
         }
       });
     }

@@ -33,6 +33,12 @@ void dense_tile(const LinearDenseF32Args& args, std::int64_t o, std::int64_t n) 
   };
   std::int64_t k = 0;
   for (; k + kLanes <= args.inputs; k += kLanes) {
+    // The next rows, beside these: weights lie far off, and are used once.
+    if (n == 0) {
+      NIWAKI_UNROLL for (int i = 0; i < kOutputs; ++i) {
+        __builtin_prefetch(weights + (kOutputs + i) * args.inputs + k);
+      }
+    }
     add([k](const float* from) __attribute__((always_inline)) { return S::load(from + k); });
   }
   if (k < args.inputs) {

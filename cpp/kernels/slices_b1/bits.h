@@ -156,8 +156,8 @@ inline void slice_bits(const SliceBitsArgs& args) {
   }
 }
 
-// SliceThreshold, where test(x, level, falling) gives bits of kLanes floats from x on.
-template <int kLanes, class Test>
+// SliceThreshold, where test(x, level, falling) gives a bit for each of kLanes floats from x on.
+template <class Test>
 void slice_threshold(const SliceThresholdArgs& args, const Test& test) {
   const Planes& planes = args.planes;
   const std::int64_t words = (planes.pixels() + 63) / 64;
@@ -171,7 +171,7 @@ void slice_threshold(const SliceThresholdArgs& args, const Test& test) {
     base += args.first_word;
     for (std::int64_t k = 0; k < words; ++k) {
       std::uint64_t bits = 0;
-      NIWAKI_UNROLL for (int p = 0; p < 64; p += kLanes) {
+      NIWAKI_UNROLL for (int p = 0; p < 64; p += Test::kLanes) {
         bits |= std::uint64_t{test(x + 64 * k + p, level, falling)} << p;
       }
       std::uint64_t mask;

@@ -6,7 +6,9 @@
 //     static Ints ints(const std::uint8_t*): kLanes bytes as numbers
 //     static void spread(const Type* planes, std::uint8_t* bytes): the counts of 8 planes as bytes,
 //       the 16 pixels from 16 run on at bytes + place(run)
-//     static constexpr int place(int run) };
+//     static constexpr int place(int run)
+//     kMaskPlanes: so many more planes are added as masks, where masks are an instruction's
+//     operand: static Ints with_plane(Ints counts, const std::uint8_t* bits, int value) };
 #pragma once
 
 #include "slices_b1/adders.h"
@@ -36,29 +38,45 @@ NIWAKI_INLINE void store_some(Element* p, const Some& values, std::int64_t numbe
   }
 }
 
-// The counts of a vector's pixels, as bytes: low ones, and high ones where there are more than 8
-// planes.
+enum class High { none, masks, bytes };  // how the planes above the eighth are added
+
+// The counts of a vector's pixels, as bytes, and what is above a byte.
 template <class Vector>
 struct Counts {
   using Ints = typename Vector::Ints;
+  static constexpr int kMasks = Vector::kMaskPlanes;
 
   alignas(64) std::uint8_t low[8 * Vector::kBytes];
-  alignas(64) std::uint8_t high[8 * Vector::kBytes];
-  bool wide;
+  alignas(64) std::uint8_t high[8 * Vector::kBytes];  // bytes, or kMasks planes
+  High kind;
 
-  Counts(const typename Vector::Type* sum, std::int64_t planes) : wide(planes > 8) {
+  Counts(const typename Vector::Type* sum, std::int64_t planes)
+      : kind(planes <= 8            ? High::none
+             : planes <= 8 + kMasks ? High::masks
+                                    : High::bytes) {
     spread(sum, planes, low);
-    if (wide) spread(sum + 8, planes - 8, high);
+    if (kind == High::bytes) spread(sum + 8, planes - 8, high);
+    if constexpr (kMasks > 0) {
+      if (kind == High::masks) {
+        for (int k = 0; k < kMasks; ++k) {
+          Vector::store(high + k * Vector::kBytes, 8 + k < planes ? sum[8 + k] : Vector::zero());
+        }
+      }
+    }
   }
 
   // Calls store(p, counts, number) for vectors from pixel p on that cover [0, pixels): `number` of
   // them are there, kLanes but for the last.
   template <class Store>
   NIWAKI_INLINE void each(std::int64_t pixels, const Store& store) const {
-    if (wide) {
-      each_vector<true>(pixels, store);
-    } else {
-      each_vector<false>(pixels, store);
+    switch (kind) {
+      case High::none:
+        return each_vector<High::none>(pixels, store);
+      case High::masks:
+        if constexpr (kMasks > 0) each_vector<High::masks>(pixels, store);
+        return;
+      case High::bytes:
+        return each_vector<High::bytes>(pixels, store);
     }
   }
 
@@ -70,27 +88,30 @@ struct Counts {
     Vector::spread(all, bytes);
   }
 
-  template <bool high_too, class Store>
+  template <High how, class Store>
   NIWAKI_INLINE void each_vector(std::int64_t pixels, const Store& store) const {
     const std::int64_t whole = pixels / kRun;
     for (std::int64_t run = 0; run < whole; ++run) {
-      const std::int64_t at = Vector::place(static_cast<int>(run));
       NIWAKI_UNROLL for (std::int64_t k = 0; k < kRun; k += Vector::kLanes) {
-        store(run * kRun + k, count<high_too>(at + k), Vector::kLanes);
+        store(run * kRun + k, count<how>(run, k), Vector::kLanes);
       }
     }
-    const std::int64_t at = Vector::place(static_cast<int>(whole));
     for (std::int64_t p = whole * kRun; p < pixels; p += Vector::kLanes) {
       const std::int64_t left = pixels - p;
-      store(p, count<high_too>(at + p - whole * kRun),
-            left < Vector::kLanes ? left : Vector::kLanes);
+      store(p, count<how>(whole, p - whole * kRun), left < Vector::kLanes ? left : Vector::kLanes);
     }
   }
 
-  template <bool high_too>
-  NIWAKI_INLINE Ints count(std::int64_t at) const {
+  template <High how>
+  NIWAKI_INLINE Ints count(std::int64_t run, std::int64_t k) const {
+    const std::int64_t at = Vector::place(static_cast<int>(run)) + k;
     Ints found = Vector::ints(low + at);
-    if constexpr (high_too) found += Vector::ints(high + at) << 8;
+    if constexpr (how == High::bytes) found += Vector::ints(high + at) << 8;
+    if constexpr (how == High::masks) {
+      NIWAKI_UNROLL for (int plane = 0; plane < kMasks; ++plane) {
+        found = Vector::with_plane(found, high + plane * Vector::kBytes + 2 * run, 256 << plane);
+      }
+    }
     return found;
   }
 };

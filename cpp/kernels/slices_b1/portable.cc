@@ -9,6 +9,7 @@ struct Plain {
   using Type = std::uint64_t __attribute__((vector_size(16)));
   static constexpr int kBytes = 16;
   static constexpr int kLanes = 4;
+  static constexpr int kMaskPlanes = 0;
   using Ints = std::int32_t __attribute__((vector_size(16)));
   using Floats = float __attribute__((vector_size(16)));
 
@@ -45,20 +46,24 @@ struct Plain {
   static constexpr int place(int b) { return 16 * b; }
 };
 
-constexpr int kTested = 8;
-std::uint8_t test(const float* x, float level, bool falling) {
-  unsigned bits = 0;
-  for (int k = 0; k < kTested; ++k) {
-    bits |= static_cast<unsigned>(falling ? x[k] <= level : x[k] >= level) << k;
+// Bits of the floats that pass (bits.h).
+struct Test {
+  static constexpr int kLanes = 8;
+
+  NIWAKI_INLINE std::uint8_t operator()(const float* x, float level, bool falling) const {
+    unsigned bits = 0;
+    for (int k = 0; k < kLanes; ++k) {
+      bits |= static_cast<unsigned>(falling ? x[k] <= level : x[k] >= level) << k;
+    }
+    return static_cast<std::uint8_t>(bits);
   }
-  return static_cast<std::uint8_t>(bits);
-}
+};
 
 }  // namespace
 
 void slice_base_u1_portable(const SliceBaseArgs& args) { slice_base(args); }
 void slice_threshold_f32_u1_portable(const SliceThresholdArgs& args) {
-  slice_threshold<kTested>(args, test);
+  slice_threshold(args, Test{});
 }
 void slice_bits_u1_portable(const SliceBitsArgs& args) { slice_bits(args); }
 void slice_ones_u1_i32_portable(const SliceOnesArgs& args) { slice_ones<Plain>(args); }

@@ -8,6 +8,7 @@ namespace {
 
 struct Half : HalfVector {
   static constexpr int kLanes = 8;
+  static constexpr int kMaskPlanes = 0;
   using Ints = std::int32_t __attribute__((vector_size(32)));
   using Floats = float __attribute__((vector_size(32)));
 
@@ -31,20 +32,24 @@ struct Half : HalfVector {
   static constexpr int place(int run) { return place_of_run<kBytes>(run); }
 };
 
-constexpr int kTested = 8;
-NIWAKI_INLINE std::uint8_t test(const float* x, float level, bool falling) {
-  const __m256 floats = _mm256_loadu_ps(x);
-  const __m256 levels = _mm256_set1_ps(level);
-  const __m256 passes = falling ? _mm256_cmp_ps(floats, levels, _CMP_LE_OQ)
-                                : _mm256_cmp_ps(floats, levels, _CMP_GE_OQ);
-  return static_cast<std::uint8_t>(_mm256_movemask_ps(passes));
-}
+// Bits of the floats that pass (bits.h).
+struct Test {
+  static constexpr int kLanes = 8;
+
+  NIWAKI_INLINE std::uint8_t operator()(const float* x, float level, bool falling) const {
+    const __m256 floats = _mm256_loadu_ps(x);
+    const __m256 levels = _mm256_set1_ps(level);
+    const __m256 passes = falling ? _mm256_cmp_ps(floats, levels, _CMP_LE_OQ)
+                                  : _mm256_cmp_ps(floats, levels, _CMP_GE_OQ);
+    return static_cast<std::uint8_t>(_mm256_movemask_ps(passes));
+  }
+};
 
 }  // namespace
 
 void slice_base_u1_x86_avx2(const SliceBaseArgs& args) { slice_base(args); }
 void slice_threshold_f32_u1_x86_avx2(const SliceThresholdArgs& args) {
-  slice_threshold<kTested>(args, test);
+  slice_threshold(args, Test{});
 }
 void slice_bits_u1_x86_avx2(const SliceBitsArgs& args) { slice_bits(args); }
 void slice_ones_u1_i32_x86_avx2(const SliceOnesArgs& args) { slice_ones<Half>(args); }

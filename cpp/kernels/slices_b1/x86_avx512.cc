@@ -13,12 +13,20 @@ constexpr int kChoose = 0xca;  // a ? b : c
 
 struct Sixteen {
   static constexpr int kLanes = 16;
+  static constexpr int kMaskPlanes = 2;
   using Ints = std::int32_t __attribute__((vector_size(64)));
   using Floats = float __attribute__((vector_size(64)));
 
   static NIWAKI_INLINE Ints ints(const std::uint8_t* bytes) {
     return reinterpret_cast<Ints>(
         _mm512_cvtepu8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(bytes))));
+  }
+  static NIWAKI_INLINE Ints with_plane(Ints counts, const std::uint8_t* bits, int value) {
+    std::uint16_t mask;
+    std::memcpy(&mask, bits, sizeof mask);
+    const auto some = reinterpret_cast<__m512i>(counts);
+    return reinterpret_cast<Ints>(
+        _mm512_mask_add_epi32(some, mask, some, _mm512_set1_epi32(value)));
   }
 };
 
@@ -78,19 +86,23 @@ struct Half : HalfVector, Sixteen {
   static constexpr int place(int run) { return place_of_run<kBytes>(run); }
 };
 
-constexpr int kTested = 16;
-NIWAKI_INLINE std::uint16_t test(const float* x, float level, bool falling) {
-  const __m512 floats = _mm512_loadu_ps(x);
-  const __m512 levels = _mm512_set1_ps(level);
-  return falling ? _mm512_cmp_ps_mask(floats, levels, _CMP_LE_OQ)
-                 : _mm512_cmp_ps_mask(floats, levels, _CMP_GE_OQ);
-}
+// Bits of the floats that pass (bits.h).
+struct Test {
+  static constexpr int kLanes = 16;
+
+  NIWAKI_INLINE std::uint16_t operator()(const float* x, float level, bool falling) const {
+    const __m512 floats = _mm512_loadu_ps(x);
+    const __m512 levels = _mm512_set1_ps(level);
+    return falling ? _mm512_cmp_ps_mask(floats, levels, _CMP_LE_OQ)
+                   : _mm512_cmp_ps_mask(floats, levels, _CMP_GE_OQ);
+  }
+};
 
 }  // namespace
 
 void slice_base_u1_x86_avx512(const SliceBaseArgs& args) { slice_base(args); }
 void slice_threshold_f32_u1_x86_avx512(const SliceThresholdArgs& args) {
-  slice_threshold<kTested>(args, test);
+  slice_threshold(args, Test{});
 }
 void slice_bits_u1_x86_avx512(const SliceBitsArgs& args) { slice_bits(args); }
 

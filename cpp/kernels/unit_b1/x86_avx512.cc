@@ -35,7 +35,7 @@ NIWAKI_INLINE void store(const ChainB1Args& args, std::int64_t pixel, std::int64
   store_bits(args.words, args.outputs, pixel, o, static_cast<std::uint16_t>(bits));
 }
 
-template <int size, int kBlocks, class Args>
+template <int size, int kBlocks, bool ahead, class Args>
 void tile(const Args& shared, std::int64_t o, std::int64_t y, std::int64_t x) {
   const Args args = shared;  // a copy: stored bytes can't change it, so it stays in registers
   const BinaryWindow& w = args.window;
@@ -55,6 +55,10 @@ void tile(const Args& shared, std::int64_t o, std::int64_t y, std::int64_t x) {
         __m512i v[kBlocks];
         NIWAKI_UNROLL for (int b = 0; b < kBlocks; ++b) {
           v[b] = _mm512_loadu_si512(weights + b * block_words);
+          if constexpr (ahead) {
+            const auto* next = reinterpret_cast<const char*>(weights + (kBlocks + b) * block_words);
+            _mm_prefetch(next, _MM_HINT_T0);
+          }
         }
         NIWAKI_UNROLL for (int p = 0; p < size; ++p) {
           const __m512i pixel = _mm512_set1_epi64(static_cast<long long>(a[p * pixel_step]));
@@ -83,10 +87,12 @@ template <class Args>
 void run(const Args& args) {
   clear_words(args);
   for_each_tile<kPixels>(args, kStep, [&](auto size, auto o, auto y, auto x) {
-    if (args.outputs - o > kBinaryBlock) {
-      tile<size(), 2>(args, o, y, x);
+    if (args.outputs - o <= kBinaryBlock) {
+      tile<size(), 1, false>(args, o, y, x);
+    } else if (fetches_ahead(args.window, y)) {
+      tile<size(), 2, true>(args, o, y, x);
     } else {
-      tile<size(), 1>(args, o, y, x);
+      tile<size(), 2, false>(args, o, y, x);
     }
   });
 }
