@@ -178,9 +178,8 @@ void BinarySlices::add(const Call& call, int64_t tile, int64_t first_group,
   adders_(args);
 }
 
-int64_t BinarySlices::rows_behind(int64_t tile) const {
-  const int64_t end = (tile + 1) * 64 * geometry_.slice_words;
-  return std::min(end / geometry_.row, geometry_.window.out_height);
+int64_t BinarySlices::first_of(int64_t tile) const {
+  return std::min(tile * 64 * geometry_.slice_words, geometry_.positions());
 }
 
 }  // namespace niwaki

@@ -21,7 +21,7 @@ class BinarySlices {
     const float* floats = nullptr;  // origin; where reads_floats()
   };
   // One image's sums: [residual +] scale * sums into `output`, the pad columns too; the residual
-  // has the output's row. `scratch` is scratch_bytes().
+  // has the output's row, and may lie in its memory. `scratch` is scratch_bytes().
   struct Call {
     Source source;
     uint8_t* scratch;
@@ -53,8 +53,8 @@ class BinarySlices {
   void make_tile(const Call& call, int64_t tile) const;
   int64_t groups() const { return (outputs_ + group_ - 1) / group_; }
   void add(const Call& call, int64_t tile, int64_t first_group, int64_t last_group) const;
-  // Output rows that are whole behind a tile.
-  int64_t rows_behind(int64_t tile) const;
+  // Where a tile's positions begin; those of one that isn't there, where all end.
+  int64_t first_of(int64_t tile) const;
 
  private:
   void pack(const Tensor& weight);

@@ -80,42 +80,39 @@ size_t BinaryTerm::packed_bytes() const {
          (slices_ != nullptr ? slices_->packed_bytes() : 0);
 }
 
-BinarySlices::Call BinaryTerm::slices_call(const Run& run, uint8_t* scratch, const float* x,
-                                           const float* residual) const {
+BinarySlices::Call BinaryTerm::slices_call(const Run& run, const Call& call) const {
   // A caller who asks for everything may have given bits of his own.
   BinarySlices::Source source;
   if (threshold_ >= 0 && !run.everything()) {
-    source.floats = x;
+    source.floats = call.x;
   } else {
-    source.words =
-        reinterpret_cast<const uint64_t*>(branch_->in_place ? run.value(bits_) : scratch);
+    const uint8_t* words = branch_->in_place ? run.value(bits_) : call.scratch;
+    source.words = reinterpret_cast<const uint64_t*>(words);
   }
-  return {source,          scratch + branch_->words_bytes(),
-          scale_.data(),   residual,
-          residual_.plane, origin(scratch)};
+  return {source,          call.scratch + branch_->words_bytes(),
+          scale_.data(),   call.residual,
+          residual_.plane, call.output};
 }
 
-void BinaryTerm::begin(Run& run, uint8_t* scratch, const float* x, const float* residual) const {
-  const BinarySlices::Call call = slices_call(run, scratch, x, residual);
-  if (call.source.words != nullptr) branch_->pad_words(run.value(bits_), scratch);
-  slices_->make_base(call);
+void BinaryTerm::begin(Run& run, const Call& call) const {
+  const BinarySlices::Call slices = slices_call(run, call);
+  if (slices.source.words != nullptr) branch_->pad_words(run.value(bits_), call.scratch);
+  slices_->make_base(slices);
 }
 
-int64_t BinaryTerm::part(Run& run, uint8_t* scratch, const float* x, const float* residual,
-                         int64_t index) const {
-  const BinarySlices::Call call = slices_call(run, scratch, x, residual);
-  slices_->make_tile(call, index);
-  slices_->add(call, index, 0, slices_->groups());
-  return slices_->rows_behind(index);
+void BinaryTerm::part(Run& run, const Call& call, int64_t index) const {
+  const BinarySlices::Call slices = slices_call(run, call);
+  slices_->make_tile(slices, index);
+  slices_->add(slices, index, 0, slices_->groups());
 }
 
-void BinaryTerm::run(Run& run, uint8_t* scratch, const float* x, const float* residual) const {
-  if (slices_ == nullptr) return run_counts(run, scratch, residual);
-  begin(run, scratch, x, residual);
+void BinaryTerm::run(Run& run, const Call& call) const {
+  if (slices_ == nullptr) return run_counts(run, call);
+  begin(run, call);
   if (run.threads() == 1) {
-    for (int64_t index = 0; index < parts(); ++index) part(run, scratch, x, residual, index);
+    for (int64_t index = 0; index < parts(); ++index) part(run, call, index);
   } else {
-    run_slices(run, slices_call(run, scratch, x, residual));
+    run_slices(run, slices_call(run, call));
   }
 }
 
@@ -130,23 +127,22 @@ void BinaryTerm::run_slices(Run& run, const BinarySlices::Call& call) const {
   });
 }
 
-void BinaryTerm::run_counts(Run& run, uint8_t* scratch, const float* residual) const {
+void BinaryTerm::run_counts(Run& run, const Call& call) const {
   const uint8_t* image = run.value(bits_);
-  branch_->fill(image, scratch);
-  float* output = origin(scratch);
+  branch_->fill(image, call.scratch);
   run.parallel((outputs_ + kChunk - 1) / kChunk, [&](int64_t task, uint8_t*) {
     const int64_t first = task * kChunk;
     PlanesB1Args args{};
-    args.input = reinterpret_cast<const uint64_t*>(branch_->in_place ? image : scratch);
+    args.input = reinterpret_cast<const uint64_t*>(branch_->in_place ? image : call.scratch);
     args.window = branch_->window;
     args.weights = branch_->weights.data() + first * branch_->words_per_output;
-    args.ones = reinterpret_cast<const int32_t*>(scratch + branch_->words_bytes());
+    args.ones = reinterpret_cast<const int32_t*>(call.scratch + branch_->words_bytes());
     args.outputs = std::min(kChunk, outputs_ - first);
     args.scale = scale_.data() + first;
-    if (residual != nullptr) args.residual = residual + first * residual_.plane;
+    if (call.residual != nullptr) args.residual = call.residual + first * residual_.plane;
     args.residual_stride = residual_.plane;
     args.residual_row_width = residual_.row;
-    args.output = output + first * planes_.plane;
+    args.output = call.output + first * planes_.plane;
     args.output_stride = planes_.plane;
     args.output_row_width = planes_.row;
     Kernel<PlanesB1>{entry_}(args);

@@ -37,18 +37,24 @@ class BinaryTerm {
   // whole network; -1 where it takes words.
   int threshold() const { return threshold_; }
 
-  // Makes the term of one image in `scratch`: scale * sums [+ residual, the origin of the layer's
-  // shortcut or nullptr]. Pad columns are left as they were, or get some number. `x`: the layer's
-  // floats, which the threshold tests too.
-  void run(Run& run, uint8_t* scratch, const float* x, const float* residual) const;
+  // One image: `output` becomes scale * sums [+ residual]. Its pad columns are left as they were,
+  // or get some number.
+  struct Call {
+    uint8_t* scratch;
+    const float* x;         // origin of the layer's floats, which the threshold tests too
+    const float* residual;  // origin of the layer's shortcut, or nullptr
+    float* output;          // origin, in planes()
+  };
+  void run(Run& run, const Call& call) const;
 
-  // The same on one thread, where it goes in parts: rows [0, part(.., k)) are there behind part k.
+  // The same on one thread, where it goes in parts (0: it doesn't), each of positions [first_of(k),
+  // first_of(k + 1)) of the flat axis. The residual may lie in the output's memory then.
   int64_t parts() const { return slices_ != nullptr ? slices_->tiles() : 0; }
-  void begin(Run& run, uint8_t* scratch, const float* x, const float* residual) const;
-  int64_t part(Run& run, uint8_t* scratch, const float* x, const float* residual,
-               int64_t index) const;
+  int64_t first_of(int64_t part) const { return slices_->first_of(part); }
+  void begin(Run& run, const Call& call) const;
+  void part(Run& run, const Call& call, int64_t index) const;
 
-  // Its origin.
+  // Room for the term in the scratch.
   float* origin(uint8_t* scratch) const {
     return reinterpret_cast<float*>(scratch + bits_bytes()) + kernels::elements_before(planes_);
   }
@@ -57,10 +63,9 @@ class BinaryTerm {
   size_t bits_bytes() const;
   void find_threshold(const LayerReader& reader, const KernelChoice& choice,
                       const kernels::Window& window);
-  BinarySlices::Call slices_call(const Run& run, uint8_t* scratch, const float* x,
-                                 const float* residual) const;
+  BinarySlices::Call slices_call(const Run& run, const Call& call) const;
   void run_slices(Run& run, const BinarySlices::Call& call) const;
-  void run_counts(Run& run, uint8_t* scratch, const float* residual) const;
+  void run_counts(Run& run, const Call& call) const;
 
   int bits_ = -1;
   int threshold_ = -1;

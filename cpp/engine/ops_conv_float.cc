@@ -23,8 +23,9 @@ class AlgorithmStep : public Step {
     const float* added = residual >= 0 ? run.planes(residual) : nullptr;
     if (term != nullptr) {
       if (in_parts && run.threads() == 1) return run_parts(run, added);
-      term->run(run, run.shared() + term_at, run.planes(x), added);
-      added = term->origin(run.shared() + term_at);
+      uint8_t* scratch = run.shared() + term_at;
+      term->run(run, {scratch, run.planes(x), added, term->origin(scratch)});
+      added = term->origin(scratch);
     }
     const conv::Call call{run.planes(x), run.planes(output), added, run.images(), run.shared()};
     for (int stage = 0; stage < algorithm->stages(); ++stage) {
@@ -34,17 +35,16 @@ class AlgorithmStep : public Step {
     }
   }
 
-  // Term and convolution rows by rows: what one has written, the other finds in the cache.
+  // Term and convolution in turns, the term where the output will be: what one has written, the
+  // other finds in the cache.
   void run_parts(Run& run, const float* shortcut) const {
-    uint8_t* scratch = run.shared() + term_at;
-    const conv::Call call{run.planes(x), run.planes(output), term->origin(scratch), 1,
-                          run.shared()};
-    term->begin(run, scratch, call.input, shortcut);
-    int64_t done = 0;
-    for (int64_t index = 0; index < term->parts(); ++index) {
-      const int64_t rows = term->part(run, scratch, call.input, shortcut, index);
-      if (rows > done) algorithm->run_rows(call, done, rows, run.scratch());
-      done = rows;
+    float* sums = run.planes(output);
+    const BinaryTerm::Call made{run.shared() + term_at, run.planes(x), shortcut, sums};
+    const conv::Call call{made.x, sums, sums, 1, run.shared()};
+    term->begin(run, made);
+    for (int64_t part = 0; part < term->parts(); ++part) {
+      term->part(run, made, part);
+      algorithm->run_range(call, term->first_of(part), term->first_of(part + 1), run.scratch());
     }
   }
 
@@ -203,10 +203,7 @@ StepPtr build_float_conv(const LayerReader& reader, const KernelChoice& choice,
     step->shared_bytes = step->term_at + step->term->scratch_bytes();
     step->packed_bytes += step->term->packed_bytes();
     step->skips = step->term->threshold();
-    // The shortcut's later rows may lie where the output's are written: the sparse algorithms write
-    // no row ahead.
-    step->in_parts = step->term->parts() > 1 && step->algorithm->bands() &&
-                     step->algorithm_name.starts_with("sparse");
+    step->in_parts = step->term->parts() > 0 && step->algorithm->ranges();
     step->kernel += " + " + step->term->kernel();
   }
   step->algorithm_name = std::string(chosen.row->name);

@@ -108,6 +108,11 @@ class Algorithm {
   virtual void run_rows(const Call& call, int64_t first_row, int64_t last_row,
                         uint8_t* scratch) const;
 
+  // The same for pixels [first, last) of the output's flat axis, first a multiple of 256. It reads
+  // the residual, which may lie in the output's memory, and writes, there only.
+  virtual bool ranges() const { return false; }
+  virtual void run_range(const Call& call, int64_t first, int64_t last, uint8_t* scratch) const;
+
   size_t shared_bytes = 0;  // for max_images
   size_t thread_bytes = 0;
   size_t packed_bytes = 0;  // weights as packed

@@ -64,5 +64,6 @@ std::string tuning_text(const Tuning& tuning) {
 
 // Only called where bands() says yes, and then overridden.
 void Algorithm::run_rows(const Call&, int64_t, int64_t, uint8_t*) const { assert(false); }
+void Algorithm::run_range(const Call&, int64_t, int64_t, uint8_t*) const { assert(false); }
 
 }  // namespace niwaki::conv

@@ -88,6 +88,14 @@ class SparseConv final : public Algorithm {
     }
   }
 
+  bool ranges() const override { return phases_.in_place(); }
+
+  void run_range(const Call& call, int64_t first, int64_t last, uint8_t* scratch) const override {
+    for (size_t part = 0; part < stream_.parts.size(); ++part) {
+      run_part(call, part, first, last, 1, scratch);
+    }
+  }
+
  private:
   void run_part(const Call& call, size_t index, int64_t begin, int64_t end, int64_t images,
                 uint8_t* scratch) const {
