@@ -1,4 +1,4 @@
-"""Write the README's tables and picture from `results/models.json` and `results/compress-*.json`.
+"""Write the README's tables and picture from what `results/` holds of networks and of training.
 
 python benchmarks/readme.py            # rewrite README.md and docs/pictures/results.svg
 python benchmarks/readme.py --check    # exit code 1 where the README says something else
@@ -12,16 +12,18 @@ import re
 from pathlib import Path
 from typing import Any
 
+from _readme_binary import binary_table
 from _readme_speed import speed_table
 
 ROOT = Path(__file__).parent.parent
 RESULTS = Path(__file__).parent / "results"
 PICTURE = ROOT / "docs" / "pictures" / "results.svg"
 BLOCK = re.compile(
-    r"(<!-- (speed|results): written by benchmarks/readme.py -->\n).*?(\n<!-- end of \2 -->)",
+    r"(<!-- (speed|binary|results): written by benchmarks/readme.py -->\n)"
+    r".*?(\n<!-- end of \2 -->)",
     re.DOTALL,
 )
-"""The README's two tables, each between its comments."""
+"""The README's tables, each between its comments."""
 CASES = {
     "digits": "digits, small CNN",
     "mnist": "MNIST, LeNet-5",
@@ -37,7 +39,11 @@ def main() -> int:
     found = {name: load(name) for name in CASES if (RESULTS / f"compress-{name}.json").exists()}
     readme = ROOT / "README.md"
     old = readme.read_text(encoding="utf-8")
-    tables = {"speed": speed_table(RESULTS), "results": table(found)}
+    tables = {
+        "speed": speed_table(RESULTS),
+        "binary": binary_table(RESULTS),
+        "results": table(found),
+    }
     new = BLOCK.sub(lambda m: m[1] + tables[m[2]] + m[3], old)
     if check:
         print("the README agrees" if new == old else "the README differs from the results")
