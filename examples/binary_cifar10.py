@@ -91,8 +91,11 @@ def trained_resnet20(*, binary: bool) -> torch.nn.Module:
 
     That one has two batch norms a convolution: those in front are new.
     """
+    folder = os.environ.get("NIWAKI_DATA")
+    if folder is None:
+        raise SystemExit("Set NIWAKI_DATA to a folder with cifar10/ and weights/")
     trained = models.create("resnet20", seed=0)
-    models.load_weights(trained, Path(os.environ["NIWAKI_DATA"], "weights/resnet20_cifar10.npz"))
+    models.load_weights(trained, Path(folder, "weights/resnet20_cifar10.npz"))
     if not binary:
         return trained
     twin = models.create("sibnn-resnet20", seed=0)

@@ -37,7 +37,8 @@ def test_commands_name_verbs_and_options_that_exist(page):
 
     main.load_verbs()
     group = typer.main.get_command(app)
-    for block in blocks(page, "sh"):
+    inline = re.findall(r"`(niwaki [a-z]+(?: [^`]*)?)`", page.read_text("utf-8"))
+    for block in [*blocks(page, "sh"), *inline]:
         for line in block.replace("&& ", "\n").splitlines():
             words = shlex.split(line.strip(), comments=True)
             if len(words) < 2 or words[0] != "niwaki" or words[1].startswith("-"):

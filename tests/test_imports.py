@@ -83,3 +83,38 @@ def test_the_help_loads_nothing_heavy():
 def test_the_verbs_that_only_run_load_no_torch(nwk_file):
     code = f"from niwaki.cli import run_verb\nassert run_verb(['inspect', {str(nwk_file)!r}]) == 0"
     loads_none_of(["torch", "onnx", "onnx_ir"], code)
+
+
+WITHOUT_TORCH = """
+import sys
+class Missing:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] == "torch":
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+sys.meta_path.insert(0, Missing())
+"""
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["compress", "--out", "o"], ["list", "methods"], ["list", "models"], ["list", "data"]],
+    ids=" ".join,
+)
+def test_a_verb_that_needs_torch_says_so_in_one_line(arguments, tmp_path):
+    code = f"{WITHOUT_TORCH}\nfrom niwaki.cli import main\nsys.argv[1:] = {arguments!r}\nmain()"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False, cwd=tmp_path
+    )
+    wanted = "[niwaki] torch must be installed. pip install 'niwaki[train]'."
+    assert (done.returncode, done.stderr.strip()) == (2, wanted)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_face_says_what_to_install():
+    code = (
+        f"{WITHOUT_TORCH}\nimport niwaki\ntry:\n    niwaki.Session\n"
+        "except niwaki.errors.ToolMissingError as error:\n    print(error)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    wanted = "[niwaki] torch must be installed. pip install 'niwaki[train]'."
+    assert done.stdout.strip() == wanted, done.stderr

@@ -45,10 +45,18 @@ __all__ = [  # pyright: ignore[reportUnsupportedDunderAll]
 
 
 def __getattr__(name: str) -> Any:
-    if name in _FACE:
-        return getattr(importlib.import_module(_FACE[name]), name)
-    if name in _PACKAGES:
-        return importlib.import_module(f"niwaki.{name}")
+    try:
+        if name in _FACE:
+            return getattr(importlib.import_module(_FACE[name]), name)
+        if name in _PACKAGES:
+            return importlib.import_module(f"niwaki.{name}")
+    except ModuleNotFoundError as error:
+        from niwaki._extras import tool_missing
+
+        missing = tool_missing(error)
+        if missing is None:
+            raise
+        raise missing from error
     raise AttributeError(f"module 'niwaki' has no attribute {name!r}")
 
 

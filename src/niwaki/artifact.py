@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -48,7 +48,7 @@ class Artifact:
     """Hold an artifact's folder and its manifest; the files are read when asked for."""
 
     folder: Path
-    manifest: Mapping[str, Any]
+    manifest: Mapping[str, Any] = field(repr=False)
     """``artifact.json``: format, version, form, preprocess, classes, model, data, method, seeds,
     versions, and files (name to SHA-256)."""
 
@@ -233,7 +233,12 @@ def _contiguous(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
 def _read_manifest(folder: Path) -> dict[str, Any]:
     path = folder / MANIFEST
     if not folder.is_dir():
-        raise InputError("artifact", "the artifact must be a folder that exists", got=str(folder))
+        raise InputError(
+            "artifact",
+            "the artifact must be a folder that exists",
+            got=str(folder),
+            fix="Give the folder that niwaki compress wrote with --out",
+        )
     if not path.is_file():
         raise InputError(
             "artifact",

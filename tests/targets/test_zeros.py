@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import onnx
@@ -12,7 +13,7 @@ from onnx import TensorProto, helper, numpy_helper
 from niwaki import graph, runtime, targets
 from niwaki.errors import InputError, RegistryError, ValueDomainError
 from niwaki.report import zeros
-from niwaki.targets import Level, Timing, break_even, prune
+from niwaki.targets import Level, Peer, Timing, break_even, prune
 from niwaki.targets._prune import dense_weight
 
 
@@ -138,6 +139,20 @@ def test_a_study_of_a_small_network(path):
     assert "accuracy isn't considered" in words[-1]
     assert zeros.picture(found).count("<circle") >= 2
     assert "<svg" in zeros.html(found)
+
+
+def test_a_tie_and_zeros_of_the_file_itself_are_told(path):
+    found = targets.study_zeros(path, [0, 0.9], runs=1, peers=False)
+    dense = replace(level(0, 10.0), weight_sparsity=0.9)
+    rival = Peer("rival", Timing(11.0, 4.0, 5))
+    found = replace(
+        found, levels=(dense, level(0.95, 5)), peers=(rival,), break_even={"rival": 0.0}
+    )
+    tie, already, _ = zeros.sentences(found)
+    assert "(from 0 % on, there by less than the times spread)" in tie
+    assert already.startswith("The file's own weights are 90 % zeros")
+    clear = replace(found, peers=(Peer("rival", Timing(11.0, 1.0, 5)),))
+    assert "(from 0 % on)." in zeros.sentences(clear)[0]
 
 
 def test_without_peers_the_study_stands_alone(path):

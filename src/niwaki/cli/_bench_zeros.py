@@ -100,11 +100,11 @@ def onnx_file(target: Path) -> Path:
     path = target / "model.onnx" if target.is_dir() else target
     if path.suffix != ".onnx":
         raise InputError(
-            "bench --sparsity",
+            "bench",
             "the target must be an .onnx file, or a result's folder",
             got=target,
             fix="The network is pruned anew and the peers run it: a .nwk can't serve for that",
         )
     if not path.is_file():
-        raise InputError("bench --sparsity", "the file must exist", got=path)
+        raise InputError("bench", "the target must be a file that exists", got=path)
     return path

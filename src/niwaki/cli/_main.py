@@ -9,6 +9,7 @@ import pkgutil
 import sys
 from typing import TYPE_CHECKING, NoReturn
 
+from niwaki._extras import tool_missing
 from niwaki.errors import NiwakiError
 
 if TYPE_CHECKING:
@@ -39,6 +40,12 @@ def run_verb(arguments: Sequence[str]) -> int:
     except NiwakiError as error:
         note(_one_line(str(error)))
         return error.exit_code
+    except ModuleNotFoundError as error:
+        missing = tool_missing(error)
+        if missing is None:
+            return _bug()
+        note(_one_line(str(missing)))
+        return missing.exit_code
     except (KeyboardInterrupt, typer.Abort):
         note("interrupted")
         return INTERRUPTED

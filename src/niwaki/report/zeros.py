@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from rich.table import Table
 
-    from niwaki.targets import Timing, ZerosStudy
+    from niwaki.targets import Level, Peer, Timing, ZerosStudy
 
     Place = Callable[[float, float], tuple[float, float]]
 
@@ -23,6 +23,8 @@ WORDS = (
     "Weights were cut by size alone, to measure time: what that does to accuracy isn't considered "
     "here. `niwaki compress` trains the network around its zeros."
 )
+_SPARSE_ALREADY = 0.05
+"""Share of zeros in a file's own weights from which on they are told."""
 _LEFT, _RIGHT, _TOP, _BOTTOM = 62.0, 150.0, 54.0, 58.0
 
 
@@ -74,9 +76,10 @@ def sentences(study: ZerosStudy) -> list[str]:
                 f"(up to {_percent(sparsest.sparsity)})."
             )
         elif even <= lowest.sparsity:
+            level = ", there by less than the times spread" if _is_tie(peer, lowest) else ""
             found.append(
                 f"{peer.name}: niwaki is faster at every sparsity measured "
-                f"(from {_percent(lowest.sparsity)} on)."
+                f"(from {_percent(lowest.sparsity)} on{level})."
             )
         else:
             found.append(f"{peer.name}: zeros pay from about {_percent(even)} on (break-even).")
@@ -86,7 +89,19 @@ def sentences(study: ZerosStudy) -> list[str]:
             f"No other engine took part. Within niwaki, {_percent(sparsest.sparsity)} zeros run "
             f"{gain:.3g} times as fast as {_percent(lowest.sparsity)}."
         )
+    if lowest.sparsity == 0.0 and lowest.weight_sparsity >= _SPARSE_ALREADY:
+        found.append(
+            f"The file's own weights are {_percent(lowest.weight_sparsity)} zeros, which 0 % "
+            "keeps: `niwaki bench` without --sparsity times it as it is."
+        )
     return [*found, WORDS]
+
+
+def _is_tie(peer: Peer, level: Level) -> bool:
+    """Tell whether two medians are nearer to each other than half of the wider spread."""
+    ours, theirs = level.timing, peer.timing
+    apart = abs(ours.median_ms - theirs.median_ms)
+    return apart <= max(ours.spread_ms, theirs.spread_ms) / 2
 
 
 def picture(study: ZerosStudy) -> str:

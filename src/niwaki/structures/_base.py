@@ -54,7 +54,9 @@ def density_of(sparsity: float) -> float:
         0.02
     """
     if not 0.0 <= sparsity <= 1.0:  # NaN fails too
-        raise ValueDomainError("density_of", "sparsity must be in [0, 1]", got=sparsity)
+        raise ValueDomainError(
+            "density_of", "sparsity must be in [0, 1]", got=sparsity, fix="98 % is 0.98"
+        )
     return round(1.0 - sparsity, _DIGITS)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,7 +28,7 @@ class CompressResult:
 
     artifact: Artifact
     """The folder that was written."""
-    report: Report
+    report: Report = field(repr=False)
     """What was measured."""
 
 
