@@ -28,7 +28,8 @@ NIWAKI_INLINE std::int64_t steps_below(std::int64_t first, std::int64_t stride,
 
 inline void split_plane(const SplitPhasesF32Args& args, const PhasePlane& plane, const float* input,
                         float* output) {
-  std::memset(output - args.margin, 0, static_cast<std::size_t>(args.margin) * sizeof(float));
+  // Not memset: of nothing there may be no address.
+  std::fill_n(output - args.margin, args.margin, 0.0F);
   // Columns [left, right) of every row come from the image.
   const std::int64_t left = std::min(steps_below(plane.first_x, args.stride_w, 0), args.row);
   const std::int64_t right =
@@ -78,9 +79,8 @@ template <class S>
 void split_pair(const SplitPhasesF32Args& args, const RowMasks& masks, const PhasePlane& plane,
                 const float* input, float* even, float* odd) {
   constexpr std::int64_t kLanes = S::kLanes;
-  const auto margin = static_cast<std::size_t>(args.margin) * sizeof(float);
-  std::memset(even - args.margin, 0, margin);
-  if (odd != nullptr) std::memset(odd - args.margin, 0, margin);
+  std::fill_n(even - args.margin, args.margin, 0.0F);
+  if (odd != nullptr) std::fill_n(odd - args.margin, args.margin, 0.0F);
   const int last = masks.vectors - 1;
   for (std::int64_t r = 0; r < plane.rows; ++r, even += args.row) {
     const std::int64_t y = plane.first_y + r * args.stride_h;
