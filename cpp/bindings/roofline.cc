@@ -3,8 +3,10 @@
 
 #include <nanobind/nanobind.h>
 #include <nanobind/stl/string.h>
+#include <nanobind/stl/vector.h>
 
 #include "bindings/module.h"
+#include "engine/cpus.h"
 
 namespace niwaki {
 
@@ -39,6 +41,11 @@ void bind_roofline(nb::module_& m) {
       "multiply-adds "
       "a second from registers, with an unaligned and an aligned load from L1 each; 1e9 bytes a "
       "second read from L2, L3 and memory; 1e9 bits a second ANDed and counted.");
+  m.def("allowed_cpus", allowed_cpus, "The CPUs that this process may use.");
+  m.def("core_distance_ns", core_distance_ns, nb::arg("a"), nb::arg("b"),
+        nb::call_guard<nb::gil_scoped_release>(),
+        "Nanoseconds that a cache line takes from one of two CPUs to the other; -1 where they "
+        "didn't run at once.");
 }
 
 }  // namespace niwaki

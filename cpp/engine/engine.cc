@@ -7,13 +7,15 @@
 
 #include "engine/band_memory.h"
 #include "engine/error.h"
+#include "engine/halves.h"
 #include "engine/text.h"
 
 namespace niwaki {
 
 using kernels::compact_planes;
 
-constexpr int64_t kMaxChunk = 16;             // images: more gains nothing
+constexpr int64_t kMaxChunk = 16;  // images: more gains nothing
+constexpr size_t kPage = 4096;
 constexpr size_t kMaxArenaBytes = 64u << 20;  // of a chunk, for each thread
 
 // A workspace while a call lasts; made anew only where more callers run at once than ever before.
@@ -30,8 +32,8 @@ class Engine::Lease {
       ++engine_.workspace_count_;
       engine_.idle_.reserve(engine_.workspace_count_);  // giving back never allocates
     }
-    const size_t arena =
-        std::max(engine_.single_.plan.arena_bytes, engine_.chunked_.plan.arena_bytes);
+    const size_t arena = engine_.upper_bytes_ + std::max(engine_.single_.plan.arena_bytes,
+                                                         engine_.chunked_.plan.arena_bytes);
     try {
       workspace_ = std::make_unique<Workspace>(engine_.threads(), arena, engine_.shared_bytes_,
                                                engine_.thread_bytes_);
@@ -70,6 +72,8 @@ Engine::Engine(Container container, const EngineOptions& options)
   if (options.bands) {
     part_residuals(program_);
     match_pads(program_);
+  } else if (options.threads > 1) {
+    halve_maps(program_);
   }
   single_.schedule = single_schedule(program_);
   single_.plan = plan_memory(program_, single_.schedule);
@@ -77,6 +81,11 @@ Engine::Engine(Container container, const EngineOptions& options)
     chunked_.schedule = batch_schedule(program_, most);
     chunked_.plan = plan_memory(program_, chunked_.schedule);
     if (chunked_.plan.arena_bytes <= kMaxArenaBytes || chunked_.schedule.images == 1) break;
+  }
+  if (single_.plan.has_halves) {
+    const size_t arena = std::max(single_.plan.arena_bytes, chunked_.plan.arena_bytes);
+    upper_bytes_ = (arena + kPage - 1) / kPage * kPage;
+    place_halves(program_, upper_bytes_);
   }
   choice_.set_threads(options.threads);
   to_pixels_ = choice_.choose<kernels::PixelsOfPlanesF32>();
@@ -143,14 +152,23 @@ Run Engine::make_run(Workspace& workspace, int slot, const Mode& mode, int64_t f
 }
 
 // Copies compact images in, in every form that the value has.
-void Engine::load_value(const Run& run, int id, const uint8_t* data, int64_t images) const {
+void Engine::load_value(Run& run, int id, const uint8_t* data, int64_t images) const {
   const Value& value = program_.values[id];
   const ValueLayout& layout = program_.layouts[id];
+  if (layout.second_half > 0) {
+    return load_halves(layout, reinterpret_cast<const float*>(data), images, run.planes(id));
+  }
   if (layout.has_planes) {
-    const auto compact =
-        compact_planes(value.shape.channels, value.shape.height, value.shape.width);
-    kernels::copy_planes(compact, reinterpret_cast<const float*>(data), layout.planes,
-                         run.planes(id), images);
+    // Each thread the rows that it will read.
+    const int64_t parts = std::clamp<int64_t>(run.threads(), 1, value.shape.height);
+    run.parallel(parts, [&](int64_t part, uint8_t*) {
+      const int64_t first = value.shape.height * part / parts;
+      kernels::Planes planes = layout.planes;
+      auto compact = compact_planes(value.shape.channels, value.shape.height, value.shape.width);
+      planes.height = compact.height = value.shape.height * (part + 1) / parts - first;
+      kernels::copy_planes(compact, reinterpret_cast<const float*>(data) + first * compact.row,
+                           planes, run.planes(id) + first * planes.row, images);
+    });
     kernels::clear_pad_rows(layout.planes, images, run.planes(id));
     if (!layout.converts()) return;
   }
@@ -168,6 +186,9 @@ void Engine::load_value(const Run& run, int id, const uint8_t* data, int64_t ima
 void Engine::store_value(const Run& run, int id, uint8_t* data, int64_t images) const {
   const Value& value = program_.values[id];
   const ValueLayout& layout = program_.layouts[id];
+  if (layout.second_half > 0) {
+    return store_halves(layout, run.planes(id), images, reinterpret_cast<float*>(data));
+  }
   if (layout.has_planes) {
     const auto compact =
         compact_planes(value.shape.channels, value.shape.height, value.shape.width);
@@ -200,10 +221,17 @@ void Engine::run_step(int index, Run& run) const {
     }
   }
   if (!layout.has_planes) return;
+  if (layout.second_half > 0) {
+    if (layout.planes.pad_rows == 0) return;
+    run.parallel(2, [&](int64_t half, uint8_t*) {
+      finish_half(layout, images, run.planes(id), static_cast<int>(half));
+    });
+    return;
+  }
   if (layout.converts()) {
     for (int64_t n = 0; n < images; ++n) convert(run.image(n), id);
   }
-  kernels::clear_pad_rows(layout.planes, images, run.planes(id));
+  if (!step.clears_pads()) kernels::clear_pad_rows(layout.planes, images, run.planes(id));
 }
 
 void Engine::convert(const Run& run, int id) const {
@@ -225,7 +253,7 @@ void Engine::convert(const Run& run, int id) const {
 void Engine::run_chunk(Workspace& workspace, int slot, const Mode& mode, const Batch& batch,
                        int64_t first, int64_t images, bool use_pool, double* layer_ms) const {
   using Clock = std::chrono::steady_clock;
-  const Run all = make_run(workspace, slot, mode, 0, images, use_pool);
+  Run all = make_run(workspace, slot, mode, 0, images, use_pool);
   for (size_t i = 0; i < batch.inputs.size(); ++i) {
     const int id = program_.inputs[i];
     const size_t bytes = program_.values[id].bytes();

@@ -113,7 +113,7 @@ class Engine {
   void choose_groups(Mode& mode);
   bool loses_wanted(const BandGroup& group, const Batch& batch) const;
   void copy_wanted(const Run& run, const Batch& batch, int id, int64_t first, int64_t images) const;
-  void load_value(const Run& run, int id, const uint8_t* data, int64_t images) const;
+  void load_value(Run& run, int id, const uint8_t* data, int64_t images) const;
   void store_value(const Run& run, int id, uint8_t* data, int64_t images) const;
 
   Program program_;
@@ -124,6 +124,7 @@ class Engine {
   Mode single_, chunked_;
   std::vector<StepPtr> steps_;
   std::vector<bool> skipped_, is_skipped_;  // Step::skips: by layer; by the value that it makes
+  size_t upper_bytes_ = 0;  // from the upper halves of maps to the lower ones (halves.h)
   size_t shared_bytes_ = 0;
   size_t thread_bytes_ = 0;
   mutable ThreadPool pool_;

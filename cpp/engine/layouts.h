@@ -47,6 +47,7 @@ struct ValueLayout {
   bool pixels = false;         // the compact form is channels last (pixels.h)
   bool made_as_planes = true;  // by its producer (or the caller's images)
   kernels::Planes planes;
+  int64_t second_half = 0;     // elements to the lower half, where `planes` is a half (halves.h)
   int window_of = -1;          // value whose buffer holds this one, or -1
   int64_t window_channel = 0;  // from which of its channels on
   int same_memory = -1;        // earlier value whose memory this one takes, or -1

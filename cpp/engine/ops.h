@@ -27,6 +27,8 @@ class Step {
   // Runs one image; all of Run::images() at once where batched. Allocates nothing.
   virtual void run(Run& run) const = 0;
   virtual bool batched() const { return false; }
+  // Whether run() leaves zeros in the pad rows of its output; else the engine clears them.
+  virtual bool clears_pads() const { return false; }
 
   // Steps that can run band by band (bands.h): output rows [first, last) of one image, on one
   // thread; and how many of an input's rows the first `rows` output rows need, -1 where the input

@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "engine/binary_term.h"
+#include "engine/halves.h"
 #include "engine/ops_conv.h"
 #include "engine/pixels.h"
 #include "engine/text.h"
@@ -27,10 +28,38 @@ class AlgorithmStep : public Step {
       term->run(run, {scratch, run.planes(x), added, term->origin(scratch)});
       added = term->origin(scratch);
     }
+    if (in_halves) return run_halves(run, added);
     const conv::Call call{run.planes(x), run.planes(output), added, run.images(), run.shared()};
-    for (int stage = 0; stage < algorithm->stages(); ++stage) {
+    const int last = algorithm->stages() - 1;
+    for (int stage = 0; stage < last; ++stage) {
       run.parallel(algorithm->tasks(stage, run.images()), [&](int64_t task, uint8_t* scratch) {
         algorithm->run(call, stage, task, scratch);
+      });
+    }
+    // The pads of the output, which no algorithm touches, are cleared by all threads together.
+    const int64_t tasks = algorithm->tasks(last, run.images());
+    run.parallel(tasks, [&](int64_t task, uint8_t* scratch) {
+      algorithm->run(call, last, task, scratch);
+      clear_pad_rows(out, call.images, call.output, out.channels * task / tasks,
+                     out.channels * (task + 1) / tasks);
+    });
+  }
+
+  bool clears_pads() const override { return !in_halves && (term == nullptr || !in_parts); }
+
+  // The pads of the output, where it isn't in halves, are the engine's to clear.
+  void run_halves(Run& run, const float* added) const {
+    conv::Call calls[2];
+    for (int64_t half = 0; half < 2; ++half) {
+      calls[half] = {run.planes(x) + first_x + half * second_x,
+                     run.planes(output) + half * second_output,
+                     added == nullptr ? nullptr : added + half * second_residual, run.images(),
+                     run.shared() + static_cast<size_t>(half) * half_bytes};
+    }
+    for (int stage = 0; stage < algorithm->stages(); ++stage) {
+      const int64_t tasks = algorithm->tasks(stage, run.images());
+      run.parallel(2 * tasks, [&](int64_t task, uint8_t* scratch) {
+        algorithm->run(calls[task / tasks], stage, task % tasks, scratch);
       });
     }
   }
@@ -75,10 +104,43 @@ class AlgorithmStep : public Step {
   std::unique_ptr<BinaryTerm> term;  // of bits, where the layer has any
   size_t term_at = 0;                // its place in the shared scratch
   bool in_parts = false;             // term and convolution may take turns
+  bool in_halves = false;            // the algorithm is a half's (halves.h)
+  int64_t first_x = 0;               // to the first row that the upper half reads
+  int64_t second_x = 0, second_residual = 0, second_output = 0;  // to the lower half's
+  size_t half_bytes = 0;                                         // of shared scratch
   Window window;
+  Planes out;  // the output's
   std::vector<uint32_t> mask;
   int x = -1, residual = -1, output = 0;
 };
+
+bool in_halves(const Program& program, const Layer& layer) {
+  const auto halved = [&](int id) { return id >= 0 && program.layouts[id].second_half > 0; };
+  return halved(layer.input("x")) || halved(layer.input("residual")) || halved(layer.output);
+}
+
+// Makes the problem a half's. The rows above and below that it reads are there: to the window they
+// belong to the input.
+void see_half(const Program& program, const Layer& layer, AlgorithmStep& step,
+              conv::Problem& problem) {
+  const Half x = half_of(program.layouts[step.x]);
+  const Half out = half_of(program.layouts[layer.output]);
+  const Reach reach = reach_of_half(step.window, x.planes.height, out.planes.height);
+  problem.input = x.planes;
+  problem.input.height += reach.above + reach.below;
+  problem.output = out.planes;
+  if (step.residual >= 0) {
+    const Half residual = half_of(program.layouts[step.residual]);
+    problem.residual = residual.planes;
+    step.second_residual = residual.second;
+  }
+  problem.window.pad_top = problem.window.pad_bottom = 0;
+  problem.threads = (problem.threads + 1) / 2;
+  step.in_halves = true;
+  step.first_x = -reach.above * x.planes.row;
+  step.second_x = x.second;
+  step.second_output = out.second;
+}
 
 }  // namespace
 
@@ -161,6 +223,7 @@ StepPtr build_float_conv(const LayerReader& reader, const KernelChoice& choice,
                  concat(in.text(), " with its pads"));
   problem.window = window;
   step->window = window;
+  step->out = problem.output;
   problem.groups = reader.integer("groups", 1, in.channels, 1);
   reader.require(in.channels % problem.groups == 0 && out.channels % problem.groups == 0,
                  "groups must divide both channel counts", std::to_string(problem.groups));
@@ -186,6 +249,7 @@ StepPtr build_float_conv(const LayerReader& reader, const KernelChoice& choice,
   problem.density =
       static_cast<double>(lists.entries.size()) / static_cast<double>(out.channels * row_size);
   problem.threads = choice.threads();
+  if (in_halves(program, layer)) see_half(program, layer, *step, problem);
   problem.isa = choice.isa();
   problem.max_images = step->term != nullptr ? 1 : choice.images();
   if (problem.output.row != problem.output.width) {
@@ -194,7 +258,8 @@ StepPtr build_float_conv(const LayerReader& reader, const KernelChoice& choice,
   }
   const conv::Choice chosen = choice.choose_convolution(layer.name, problem);
   step->algorithm = chosen.row->build(problem, chosen.tuning);
-  step->shared_bytes = step->algorithm->shared_bytes;
+  step->half_bytes = align_bytes(step->algorithm->shared_bytes);
+  step->shared_bytes = step->in_halves ? 2 * step->half_bytes : step->algorithm->shared_bytes;
   step->thread_bytes = step->algorithm->thread_bytes;
   step->packed_bytes = step->algorithm->packed_bytes;
   step->kernel = step->algorithm->kernel;
@@ -208,7 +273,7 @@ StepPtr build_float_conv(const LayerReader& reader, const KernelChoice& choice,
   }
   step->algorithm_name = std::string(chosen.row->name);
   step->tuning = conv::tuning_text(chosen.tuning);
-  step->reason = chosen.reason;
+  step->reason = step->in_halves ? concat(chosen.reason, "; on halves") : chosen.reason;
   step->density = problem.density;
   // Multiplications with zeros that the algorithm skips aren't counted.
   const bool skips = problem.dense == nullptr || problem.density < 0.5;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <memory>
 
+#include "engine/halves.h"
 #include "engine/ops_pixels.h"
 #include "engine/pixels.h"
 #include "engine/text.h"
@@ -19,6 +20,7 @@ constexpr int64_t kElementsPerTask = 1 << 14;
 struct Map {
   int id = -1;
   Planes planes;
+  int64_t second_half = 0;  // as in its layout
   bool as_planes = true;
 
   Map() = default;
@@ -26,6 +28,11 @@ struct Map {
     const Shape& shape = program.values[id].shape;
     planes = as_planes ? program.layouts[id].planes
                        : compact_planes(shape.channels, shape.height, shape.width);
+    if (as_planes) second_half = program.layouts[id].second_half;
+  }
+  int64_t height() const { return second_half > 0 ? 2 * planes.height : planes.height; }
+  int64_t to_lower_half() const {
+    return second_half > 0 ? second_half : planes.height / 2 * planes.row;
   }
   float* at(const Run& run, int64_t image, int64_t channel) const {
     float* data =
@@ -34,21 +41,33 @@ struct Map {
   }
 };
 
-// Work on some channels of each image.
+// Some channels of an image, between two of its output's rows.
+struct Piece {
+  int64_t image = 0, channel = 0, channels = 0, row = 0, end = 0;
+};
+
+// Work on some channels of each image; of every thread's rows where it can (cuts_rows).
 class ChannelStep : public Step {
  public:
   bool batched() const override { return true; }
 
   void run(Run& run) const final {
-    const int64_t per_image = (output.planes.channels + chunk - 1) / chunk;
-    run.parallel(per_image * run.images(), [&](int64_t task, uint8_t* scratch) {
-      const int64_t first = task % per_image * chunk;
-      run_channels(run, task / per_image, first, std::min(chunk, output.planes.channels - first),
-                   scratch);
+    const int64_t channels = output.planes.channels, height = output.height();
+    int64_t parts = cuts_rows() ? std::clamp<int64_t>(run.threads(), 1, height) : 1;
+    if (on_halves()) parts = (parts + 1) / 2 * 2;  // none in both
+    const int64_t each = chunk * parts;
+    const int64_t per_part = (channels + each - 1) / each;
+    run.parallel(per_part * parts * run.images(), [&](int64_t task, uint8_t* scratch) {
+      const int64_t first = task % per_part * each, part = task / per_part % parts;
+      run_piece(run,
+                {task / (per_part * parts), first, std::min(each, channels - first),
+                 height * part / parts, height * (part + 1) / parts},
+                scratch);
     });
   }
-  virtual void run_channels(const Run& run, int64_t image, int64_t first, int64_t count,
-                            uint8_t* scratch) const = 0;
+  virtual void run_piece(const Run& run, const Piece& piece, uint8_t* scratch) const = 0;
+  virtual bool cuts_rows() const { return false; }
+  virtual bool on_halves() const { return false; }  // of maps; then each piece is of one half
 
   void cut(const Planes& planes) {
     chunk = std::max<int64_t>(1, kElementsPerTask / std::max<int64_t>(planes.pixels(), 1));
@@ -82,9 +101,8 @@ class MapStep final : public ChannelStep {
     return input == a.id || input == b.id ? first - 1 : kAnyRow;
   }
 
-  void run_channels(const Run& run, int64_t image, int64_t first, int64_t count,
-                    uint8_t*) const override {
-    map(arguments(run, image, first, count));
+  void run_piece(const Run& run, const Piece& piece, uint8_t*) const override {
+    map(arguments(run, piece.image, piece.channel, piece.channels));
   }
 
   MapPlanesF32Args arguments(const Run& run, int64_t image, int64_t first, int64_t count) const {
@@ -122,14 +140,7 @@ class PoolStep final : public ChannelStep {
   bool bands() const override { return output.as_planes; }
 
   void run_rows(const Run& run, int64_t first, int64_t last) const override {
-    // The same windows, seen from the first row on.
-    Window shifted = window;
-    shifted.pad_top -= first * window.stride_h;
-    Planes rows = output.planes;
-    rows.height = last - first;
-    pool({x.at(run, 0, 0), x.planes, shifted, average, count_include_pad, output.planes.channels,
-          output.at(run, 0, 0) + first * output.planes.row, rows,
-          reinterpret_cast<float*>(run.scratch())});
+    run_piece(run, {0, 0, output.planes.channels, first, last}, run.scratch());
   }
 
   int64_t rows_needed(int input, int64_t rows) const override {
@@ -137,16 +148,52 @@ class PoolStep final : public ChannelStep {
     return input == x.id ? std::max<int64_t>(below, 0) : -1;
   }
 
-  void run_channels(const Run& run, int64_t image, int64_t first, int64_t count,
-                    uint8_t* scratch) const override {
-    pool({x.at(run, image, first), x.planes, window, average, count_include_pad, count,
-          output.at(run, image, first), output.planes, reinterpret_cast<float*>(scratch)});
+  bool cuts_rows() const override { return output.as_planes; }
+  bool on_halves() const override { return in_halves; }
+
+  void run_piece(const Run& run, const Piece& piece, uint8_t* scratch) const override {
+    // The same windows, seen from the first row on.
+    PoolPlanesF32Args args{};
+    args.input = x.at(run, piece.image, piece.channel);
+    args.in = x.planes;
+    args.window = window;
+    args.average = average;
+    args.count_include_pad = count_include_pad;
+    args.channels = piece.channels;
+    args.output = output.at(run, piece.image, piece.channel);
+    args.out = output.planes;
+    args.out.height = piece.end - piece.row;
+    args.scratch = reinterpret_cast<float*>(scratch);
+    int64_t first = piece.row;
+    if (in_halves && first >= output.height() / 2) {
+      first -= output.height() / 2;
+      see_lower_half(args);
+    } else if (in_halves) {
+      see_upper_half(args);
+    }
+    args.window.pad_top -= first * window.stride_h;
+    args.output += first * args.out.row;
+    pool(args);
+  }
+
+  // The half's own rows and those of the other one that its windows reach; towards the map's end
+  // there are none.
+  void see_upper_half(PoolPlanesF32Args& args) const {
+    args.in.height = x.height() / 2 + reach.below;
+  }
+  void see_lower_half(PoolPlanesF32Args& args) const {
+    args.input += x.to_lower_half() - reach.above * x.planes.row;
+    args.in.height = x.height() / 2 + reach.above;
+    args.window.pad_top -= reach.above;
+    args.output += output.to_lower_half();
   }
 
   Kernel<PoolPlanesF32> pool;
   Map x;
   Window window;
   bool average = false, count_include_pad = false;
+  bool in_halves = false;  // input or output (halves.h)
+  Reach reach;             // of a half's windows
 };
 
 // Copies the inputs that aren't windows of the output already.
@@ -255,6 +302,10 @@ StepPtr build_planes_pool(const LayerReader& reader, const KernelChoice& choice,
   step->window = window;
   step->average = average;
   step->count_include_pad = count_include_pad;
+  step->in_halves = step->x.second_half > 0 || step->output.second_half > 0;
+  if (step->in_halves) {
+    step->reach = reach_of_half(window, step->x.height() / 2, step->output.height() / 2);
+  }
   const int64_t scratch = pool_scratch(step->x.planes, step->output.planes, window);
   step->thread_bytes = static_cast<size_t>(scratch) * sizeof(float);
   step->pool = choice.choose<PoolPlanesF32>();

@@ -70,6 +70,7 @@ class Planner {
     const int64_t images = life(id).images;
     if (chosen.has_planes) {
       place.planes_stride = static_cast<size_t>(chosen.planes.image) * sizeof(float);
+      if (chosen.second_half > 0) plan_.has_halves = true;
       if (chosen.window_of < 0 && chosen.same_memory < 0 && over_[id] < 0) {
         const double bytes =
             static_cast<double>(chosen.planes.image) * static_cast<double>(images) * sizeof(float);

@@ -1,5 +1,6 @@
 #include "engine/thread_pool.h"
 
+#include <algorithm>
 #include <chrono>
 
 #if defined(__x86_64__)
@@ -10,20 +11,14 @@
 #include <sched.h>
 #endif
 
+#include "engine/cpus.h"
+
 namespace niwaki {
 namespace {
 
 // Waking a sleeper takes some 50 us. Watching costs a core that others might want, so it is
 // bounded.
 constexpr auto kWatch = std::chrono::microseconds(100);
-
-inline void pause() {
-#if defined(__x86_64__)
-  _mm_pause();
-#elif defined(__aarch64__)
-  asm volatile("yield");
-#endif
-}
 
 // Waits until ready() or kWatch is over; tells whether it is ready.
 template <class Ready>
@@ -32,46 +27,26 @@ bool watch(const Ready& ready) {
   do {
     for (int k = 0; k < 64; ++k) {
       if (ready()) return true;
-      pause();
+      pause_cpu();
     }
   } while (std::chrono::steady_clock::now() < end);
   return ready();
 }
 
-uint32_t job_of(uint64_t ticket) { return static_cast<uint32_t>(ticket >> 32); }
-int64_t task_of(uint64_t ticket) { return static_cast<int64_t>(ticket & 0xffffffffU); }
+constexpr int64_t kMostUnits = 0xffff;
 
-// The CPUs that this process may use.
-std::vector<int> allowed_cpus() {
-  std::vector<int> cpus;
-#if defined(__linux__)
-  cpu_set_t set;
-  CPU_ZERO(&set);
-  if (sched_getaffinity(0, sizeof(set), &set) == 0) {
-    for (int cpu = 0; cpu < CPU_SETSIZE; ++cpu) {
-      if (CPU_ISSET(cpu, &set)) cpus.push_back(cpu);
-    }
-  }
-#endif
-  return cpus;
+// The parts of ThreadPool::Share::left.
+uint64_t left_of(uint32_t job, int64_t first, int64_t end) {
+  return static_cast<uint64_t>(job) << 32 | static_cast<uint64_t>(first << 16 | end);
 }
-
-// A wish: where it is refused, the thread runs unbound.
-void bind_to(int cpu) {
-#if defined(__linux__)
-  if (cpu < 0) return;
-  cpu_set_t set;
-  CPU_ZERO(&set);
-  CPU_SET(cpu, &set);
-  (void)pthread_setaffinity_np(pthread_self(), sizeof(set), &set);
-#else
-  (void)cpu;
-#endif
-}
+uint32_t job_of(uint64_t left) { return static_cast<uint32_t>(left >> 32); }
+int64_t first_of(uint64_t left) { return static_cast<int64_t>(left >> 16 & 0xffff); }
+int64_t end_of(uint64_t left) { return static_cast<int64_t>(left & 0xffff); }
 
 }  // namespace
 
-ThreadPool::ThreadPool(int threads, bool pin) {
+ThreadPool::ThreadPool(int threads, bool pin)
+    : shares_(static_cast<size_t>(threads)), answers_(static_cast<size_t>(threads)) {
   std::vector<int> cpus = allowed_cpus();
   if (!pin) cpus_.swap(cpus);
   for (int thread = 1; thread < threads; ++thread) {
@@ -99,35 +74,42 @@ void ThreadPool::leave_callers_cpu() {
   for (const int cpu : cpus_) {
     if (cpu != own) CPU_SET(cpu, &others);
   }
-  // A wish, as in bind_to().
+  // A wish, as in bind_to_cpu().
   for (std::thread& worker : workers_) {
     (void)pthread_setaffinity_np(worker.native_handle(), sizeof(others), &others);
   }
 #endif
 }
 
-void ThreadPool::drain(uint32_t job, int thread) {
-  uint64_t ticket = ticket_.load();
-  // Of two threads one goes from the front and one from the back: layer after layer each then works
-  // on the same end of the maps, which is in its own cache. Each drains a job once, and both take
-  // as many tickets as there are tasks, so they never meet.
-  const bool both_ends = workers_.size() == 1;
-  int64_t mine = 0;
+// Every other thread goes through its share from the back, so two of them meet in the middle of the
+// maps, and what is taken from another is what it would have come to last.
+bool ThreadPool::take(uint32_t job, int thread, Share& share, bool own) {
+  const bool from_back = ((&share - shares_.data()) % 2 == 1) == own;
+  uint64_t left = share.left.load();
   while (true) {
-    // Read before the ticket is taken: taking it proves that they are this job's.
-    const Function call = call_.load();
-    const void* object = object_.load();
-    const int64_t tasks = tasks_.load();
-    if (job_of(ticket) != job || task_of(ticket) >= tasks) return;
-    if (!ticket_.compare_exchange_weak(ticket, ticket + 1)) continue;
-    const int64_t index = both_ends ? mine++ : task_of(ticket);
-    call(object, both_ends && thread != 0 ? tasks - 1 - index : index, thread);
-    if (done_.fetch_add(1) + 1 == tasks && caller_sleeps_.load()) {
-      std::lock_guard lock(mutex_);
-      finished_.notify_all();
-    }
-    ticket = ticket_.load();
+    // Read before the unit is taken: taking it proves that they are this job's.
+    const Function call = share.call.load();
+    const void* object = share.object.load();
+    const int64_t tasks = share.tasks.load(), units = share.units.load();
+    const int64_t first = first_of(left), end = end_of(left);
+    if (job_of(left) != job || first >= end) return false;
+    const uint64_t next = from_back ? left_of(job, first, end - 1) : left_of(job, first + 1, end);
+    if (!share.left.compare_exchange_weak(left, next)) continue;
+    const int64_t unit = from_back ? end - 1 : first;
+    const int64_t last = tasks * (unit + 1) / units;
+    for (int64_t task = tasks * unit / units; task < last; ++task) call(object, task, thread);
+    return true;
   }
+}
+
+int64_t ThreadPool::drain(uint32_t job, int thread) {
+  const int count = threads();
+  int64_t done = 0;
+  for (int step = 0; step < count; ++step) {
+    Share& share = shares_[static_cast<size_t>((thread + step) % count)];
+    while (take(job, thread, share, step == 0)) ++done;
+  }
+  return done;
 }
 
 void ThreadPool::run_job(Function call, const void* object, int64_t tasks) {
@@ -137,22 +119,31 @@ void ThreadPool::run_job(Function call, const void* object, int64_t tasks) {
     return;
   }
   if (tasks < 1) return;
-  // The old job's tasks are all taken; a worker that looks at it now must not take it for one with
-  // as many tasks as the new one.
-  const uint64_t old = ticket_.load();
-  const uint32_t job = job_of(old) + 1;
-  ticket_.store(old | 0xffffffffU);
-  call_.store(call);
-  object_.store(object);
-  tasks_.store(tasks);
-  done_.store(0);
-  ticket_.store(static_cast<uint64_t>(job) << 32);
+  const uint32_t job = ++job_;
+  const int64_t count = threads(), units = std::min(tasks, kMostUnits);
+  for (int64_t thread = count - 1; thread >= 0; --thread) {
+    // Nothing is left of the old job in it, so that nobody takes what is written now for that
+    // one's.
+    Share& share = shares_[static_cast<size_t>(thread)];
+    share.call.store(call, std::memory_order_relaxed);
+    share.object.store(object, std::memory_order_relaxed);
+    share.tasks.store(tasks, std::memory_order_relaxed);
+    share.units.store(units, std::memory_order_relaxed);
+    share.left.store(left_of(job, units * thread / count, units * (thread + 1) / count));
+  }
   if (sleepers_.load() > 0) {
     std::lock_guard lock(mutex_);  // a worker that is about to sleep sees the job first
     wake_.notify_all();
   }
-  drain(job, 0);
-  const auto all_done = [this, tasks] { return done_.load() == tasks; };
+  const int64_t others = units - drain(job, 0);
+  const auto all_done = [&] {
+    int64_t done = 0;
+    for (size_t thread = 1; thread < answers_.size(); ++thread) {
+      const uint64_t answer = answers_[thread].done.load();
+      if (job_of(answer) == job) done += static_cast<int64_t>(answer & 0xffffffffU);
+    }
+    return done == others;
+  };
   if (watch(all_done)) return;
   std::unique_lock lock(mutex_);
   caller_sleeps_.store(true);
@@ -160,8 +151,9 @@ void ThreadPool::run_job(Function call, const void* object, int64_t tasks) {
   caller_sleeps_.store(false);
 }
 
-bool ThreadPool::wait_for_job(uint32_t seen) {
-  const auto changed = [this, seen] { return job_of(ticket_.load()) != seen || stop_.load(); };
+bool ThreadPool::wait_for_job(int thread, uint32_t seen) {
+  const std::atomic<uint64_t>& left = shares_[static_cast<size_t>(thread)].left;
+  const auto changed = [&] { return job_of(left.load()) != seen || stop_.load(); };
   if (sessions_.load() > 0 && watch(changed)) return !stop_.load();
   std::unique_lock lock(mutex_);
   sleepers_.fetch_add(1);
@@ -172,11 +164,17 @@ bool ThreadPool::wait_for_job(uint32_t seen) {
 
 void ThreadPool::work(int thread, int cpu) {
   FlushSubnormals flush;
-  bind_to(cpu);
+  bind_to_cpu(cpu);
+  const auto own = static_cast<size_t>(thread);
   uint32_t seen = 0;
-  while (wait_for_job(seen)) {
-    seen = job_of(ticket_.load());
-    drain(seen, thread);
+  while (wait_for_job(thread, seen)) {
+    seen = job_of(shares_[own].left.load());
+    const int64_t done = drain(seen, thread);
+    answers_[own].done.store(static_cast<uint64_t>(seen) << 32 | static_cast<uint64_t>(done));
+    if (caller_sleeps_.load()) {
+      std::lock_guard lock(mutex_);
+      finished_.notify_all();
+    }
   }
 }
 

@@ -3,6 +3,12 @@
 // One job at a time: a caller who finds the pool busy (another Python thread) runs its tasks alone,
 // so nobody waits and results can't differ.
 //
+// Every thread begins with its own run of tasks, job after job the same part of them: layer after
+// layer it then works on the same end of the maps, which is in its own cache. Who is through takes
+// from the others what they have not begun. What one thread writes and another reads costs some
+// hundred nanoseconds between distant cores, so a job tells each worker all it needs in one place,
+// and each worker answers once.
+//
 // While a Session lasts, workers watch for the next job for some microseconds before they sleep: a
 // network is a hundred short jobs, and waking a sleeper takes longer than many of them. Nobody
 // waits for a worker that doesn't come: a job ends when its tasks are done, by whomever.
@@ -55,30 +61,43 @@ class ThreadPool {
  private:
   using Function = void (*)(const void* object, int64_t task, int thread);
 
+  // A thread's share of a job, and the job itself. Tasks are handed out in up to 2^16 - 1 units:
+  // job << 32 | first unit left << 16 | end. To take one is to change that number, which fails
+  // where somebody else was faster or the job is another by then; so whoever has read the job
+  // before it took a unit has read the right one.
+  struct alignas(64) Share {
+    std::atomic<uint64_t> left{0};
+    std::atomic<Function> call{nullptr};
+    std::atomic<const void*> object{nullptr};
+    std::atomic<int64_t> tasks{0}, units{0};
+  };
+  // Units that a worker has done in a job: job << 32 | count, written when it finds no more.
+  struct alignas(64) Answer {
+    std::atomic<uint64_t> done{0};
+  };
+
   // After a pause the system likes to wake a worker where its caller runs, and to leave it there
   // for some milliseconds: both then take turns on one CPU. So the caller's isn't one of theirs.
   void leave_callers_cpu();
   void run_job(Function call, const void* object, int64_t tasks);
   void work(int thread, int cpu);
-  bool wait_for_job(uint32_t seen);  // false: stop
-  void drain(uint32_t job, int thread);
+  bool wait_for_job(int thread, uint32_t seen);  // false: stop
+  int64_t drain(uint32_t job, int thread);       // units done
+  bool take(uint32_t job, int thread, Share& share, bool own);
 
   std::vector<std::thread> workers_;
   std::vector<int> cpus_;  // of the process; empty where workers are bound to one each
   std::atomic<int> callers_cpu_{-1};
   std::mutex busy_;  // held by the caller whose job runs
 
-  // The job, and the next of its tasks: number of the job << 32 | task. A worker takes a task by
-  // adding one, which fails where the job is another by then.
-  std::atomic<uint64_t> ticket_{0};
-  std::atomic<Function> call_{nullptr};
-  std::atomic<const void*> object_{nullptr};
-  std::atomic<int64_t> tasks_{0};
-  std::atomic<int64_t> done_{0};
-  std::atomic<int> sessions_{0};
+  std::vector<Share> shares_;    // by thread
+  std::vector<Answer> answers_;  // by thread; the caller's isn't used
+  uint32_t job_ = 0;             // the last one
 
   std::mutex mutex_;  // of the sleepers
   std::condition_variable wake_, finished_;
+  // Read by all in every job and seldom written: apart from what each job writes.
+  alignas(64) std::atomic<int> sessions_{0};
   std::atomic<int> sleepers_{0};
   std::atomic<bool> caller_sleeps_{false};
   std::atomic<bool> stop_{false};

@@ -1,10 +1,12 @@
 // Timing a convolution's algorithms against each other.
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <memory>
 #include <numeric>
 
 #include "engine/container.h"
+#include "engine/cpus.h"
 #include "engine/ops.h"
 #include "engine/tune.h"
 
@@ -18,6 +20,7 @@ constexpr double kHopeless = 2.5;        // times the best: not worth another se
 // A run that the system interrupts takes many times as long: one run alone says little.
 constexpr double kInterrupted = 12;
 constexpr double kHopelessEstimate = 12;  // estimates are rough
+constexpr auto kGather = std::chrono::microseconds(200);
 constexpr size_t kFinalists = 4;
 constexpr int kFirstRuns = 3;
 
@@ -67,8 +70,12 @@ struct Candidate {
 
 class Bench {
  public:
+  // On as many threads as the problem is cut for: half of a map has half of the engine's.
   Bench(const conv::Problem& problem, ThreadPool& pool)
-      : pool_(pool),
+      : own_(problem.threads == pool.threads() ? nullptr
+                                               : std::make_unique<ThreadPool>(problem.threads)),
+        pool_(own_ == nullptr ? pool : *own_),
+        session_(pool_),
         input_(problem.input, problem.activation_density),
         output_(problem.output),
         residual_(reads_other(problem) ? problem.residual : kernels::compact_planes(1, 1, 1)),
@@ -84,6 +91,7 @@ class Bench {
     // As the layer before leaves the caches: the input is there, these weights are not.
     sum_ = touch(evict_.data(), evict_.size()) + touch(input_.data(), input_.bytes());
     const conv::Call call{input_.origin(), output_.origin(), residual(), 1, shared_->data()};
+    gather_threads();
     const auto start = Clock::now();
     for (int stage = 0; stage < algorithm.stages(); ++stage) {
       const int64_t tasks = algorithm.tasks(stage, 1);
@@ -111,6 +119,17 @@ class Bench {
     return over_residual_ ? output_.origin() : residual_.origin();
   }
 
+  // Between layers workers are awake, as they are behind this.
+  void gather_threads() {
+    if (pool_.threads() == 1) return;
+    std::atomic<int> there{0};
+    const auto end = Clock::now() + kGather;
+    pool_.run(pool_.threads(), [&](int64_t, int) {
+      ++there;
+      while (there.load() < pool_.threads() && Clock::now() < end) pause_cpu();
+    });
+  }
+
   static uint64_t touch(const uint8_t* data, size_t bytes) {
     uint64_t sum = 0;
     for (size_t i = 0; i < bytes; i += 64) sum += data[i];
@@ -128,7 +147,9 @@ class Bench {
     }
   }
 
+  std::unique_ptr<ThreadPool> own_;
   ThreadPool& pool_;
+  ThreadPool::Session session_;
   Value input_, output_, residual_;
   bool has_residual_, over_residual_;
   AlignedBytes evict_;

@@ -6,6 +6,7 @@ import pytest
 
 from niwaki import _core
 from niwaki.runtime import isas
+from niwaki.targets import core_distance
 
 RATES = ["fma_gmacs", "load_gmacs", "load_aligned_gmacs", "l2_gb", "l3_gb", "memory_gb"]
 RATES += ["bits_gmacs"]
@@ -19,6 +20,20 @@ def test_rates(isa):
     # Loose, since another process may have had the core for one of the two.
     assert roofs["load_gmacs"] < 1.5 * roofs["fma_gmacs"]
     assert roofs["memory_gb"] < 1.5 * roofs["l2_gb"]
+
+
+def test_the_distance_of_two_cpus():
+    cpus = _core.allowed_cpus()
+    distance = core_distance()
+    if len(cpus) < 2:
+        assert distance is None
+    else:
+        # None: on a busy machine both may not have run at once.
+        assert distance is None or 1 < distance < 1e5
+
+
+def test_a_cpu_that_does_not_exist_is_no_crash():
+    assert _core.core_distance_ns(-1, 10**6) >= -1
 
 
 def test_unknown_isa():

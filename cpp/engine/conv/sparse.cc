@@ -5,7 +5,8 @@
 // is where those loads hit: 51 GMAC/s from the L1 cache when aligned, 34 unaligned, 27 from L2 (one
 // Zen 4 core at 58 GMAC/s of FMA). Tunings: "tile" (vectors of pixels in registers), "block"
 // (input channels whose activations should stay in L1 while all outputs use them) and "pack" (1:
-// from aligned copies of a tile's activations, sparse_pack.h).
+// from aligned copies of a tile's activations, sparse_pack.h) and "outputs" (1: threads share out
+// the outputs, not the pixels).
 #include <cmath>
 
 #include "engine/conv/sparse_conv.h"
@@ -88,6 +89,8 @@ std::vector<Tuning> packed_tunings(const Problem& problem) {
   return found;
 }
 
+constexpr double kTapsForOutputs = 64;  // measured on 7x7 maps: from here on it gains
+
 // Small tiles keep wide layers near, large ones have less overhead; small maps have no choice.
 std::vector<Tuning> tunings(const Problem& problem) {
   const bool window = problem.window.kernel_h * problem.window.kernel_w > 1;
@@ -105,6 +108,12 @@ std::vector<Tuning> tunings(const Problem& problem) {
     add(tile, problem.input.channels);
     if (block >= 32) add(tile, block / 2);
     add(tile, block * 2);
+  }
+  if (has_short_ranges(problem)) {
+    Tuning outputs = found.front();
+    outputs.emplace_back("outputs", 1);
+    const bool first = taps_per_output(problem) >= kTapsForOutputs;
+    found.insert(first ? found.begin() : found.begin() + 1, outputs);
   }
   const std::vector<Tuning> packed = packed_tunings(problem);
   const bool first = uses_of_copy(problem) >= kPackedFirst;
@@ -140,6 +149,7 @@ std::unique_ptr<Algorithm> build(const Problem& problem, const Tuning& tuning) {
   SparsePlan plan;
   plan.tile = std::max(tuned(tuning, "tile", tuned(best, "tile", 1)), 1);
   plan.block = std::max(tuned(tuning, "block", tuned(best, "block", 1)), 1);
+  plan.outputs = tuned(tuning.empty() ? best : tuning, "outputs", 0) != 0;
   cut_tasks(problem, estimate(problem), plan);
   SparsePack pack;
   if (tuned(tuning.empty() ? best : tuning, "pack", 0) != 0) pack = pack_of(problem, phases, plan);

@@ -22,6 +22,7 @@ void cut_tasks(const Problem& problem, double milliseconds, SparsePlan& plan) {
   const int64_t ranges = (tiles + group - 1) / group;
   plan.ranges = std::min((ranges + threads - 1) / threads * threads,
                          std::max(lines / 2, std::min(tiles, lines)));
+  if (plan.outputs) plan.ranges = 1;
   int64_t wanted_parts = (wanted + plan.ranges - 1) / plan.ranges;
   if (plan.ranges % threads != 0) wanted_parts = (wanted_parts + threads - 1) / threads * threads;
   plan.parts = std::min(wanted_parts, parts);
@@ -41,6 +42,12 @@ int64_t lanes_of(kernels::Isa isa) {
 int64_t vectors_of(const Problem& problem) {
   const int64_t lanes = lanes_of(problem.isa);
   return (problem.output.pixels() + lanes - 1) / lanes;
+}
+
+bool has_short_ranges(const Problem& problem) {
+  constexpr int64_t kShort = 2;  // vectors of a thread
+  return problem.threads > 1 && vectors_of(problem) <= kShort * problem.threads &&
+         problem.output.channels >= 16 * problem.threads;
 }
 
 bool fits_offsets(const Problem& problem) {

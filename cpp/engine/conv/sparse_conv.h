@@ -13,10 +13,11 @@ namespace niwaki::conv {
 
 // How a sparse kernel runs: what `tuning` names, and how the work is cut into tasks.
 struct SparsePlan {
-  int64_t tile = 6;    // vectors of pixels in registers at once
-  int64_t block = 64;  // input channels whose activations should stay in the L1 cache
-  int64_t ranges = 1;  // of pixels, a task each ...
-  int64_t parts = 1;   // ... times parts of the outputs
+  int64_t tile = 6;      // vectors of pixels in registers at once
+  int64_t block = 64;    // input channels whose activations should stay in the L1 cache
+  int64_t ranges = 1;    // of pixels, a task each ...
+  int64_t parts = 1;     // ... times parts of the outputs
+  bool outputs = false;  // one range only: threads share out the outputs
 };
 
 // Cuts the work into tasks for the problem's threads, as many for each, of whole tiles and some 10
@@ -31,6 +32,10 @@ int64_t vectors_of(const Problem& problem);
 
 // Whether offsets fit the stream: true but for maps of gigabytes.
 bool fits_offsets(const Problem& problem);
+
+// Whether ranges would leave each thread so few vectors of pixels that sharing out the outputs may
+// be faster: every tap is then read once for all pixels.
+bool has_short_ranges(const Problem& problem);
 
 template <class Op, class Tap>
 class SparseConv final : public Algorithm {

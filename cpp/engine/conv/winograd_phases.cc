@@ -32,7 +32,13 @@ class WinogradByPhases final : public Algorithm {
     const int64_t all = winograd_phases_rows(problem_.output);
     const int64_t rows =
         std::clamp<int64_t>(tuned(tuning, "rows", static_cast<int>(best_rows(problem))), 1, all);
-    chunks_ = (all + rows - 1) / rows;
+    // As many rows for each thread, in chunks of that many and what remains.
+    const int64_t threads = std::clamp<int64_t>(problem.threads, 1, all);
+    for (int64_t thread = 0; thread < threads; ++thread) {
+      const int64_t end = all * (thread + 1) / threads;
+      for (int64_t row = all * thread / threads; row < end; row += rows) first_rows_.push_back(row);
+    }
+    first_rows_.push_back(all);
     rows_ = rows;
     pack_weights();
     thread_bytes = static_cast<size_t>(sizes_.scratch(rows_)) * sizeof(float);
@@ -63,11 +69,12 @@ class WinogradByPhases final : public Algorithm {
     return all / rows * of(rows) + of(all % rows);
   }
 
-  int64_t tasks(int, int64_t images) const override { return images * chunks_; }
+  int64_t tasks(int, int64_t images) const override { return images * chunks(); }
 
   void run(const Call& call, int, int64_t task, uint8_t* scratch) const override {
     const Window& w = problem_.window;
-    const int64_t n = task / chunks_;
+    const int64_t n = task / chunks();
+    const auto chunk = static_cast<size_t>(task % chunks());
     WinogradPhasesF32Args args = {};
     args.side = sizes_.side;
     args.input = call.input + n * problem_.input.image;
@@ -79,8 +86,8 @@ class WinogradByPhases final : public Algorithm {
     args.weights = weights_.data();
     args.output = call.output + n * problem_.output.image;
     args.out = problem_.output;
-    args.first_tile_row = task % chunks_ * rows_;
-    args.tile_rows = std::min(rows_, winograd_phases_rows(problem_.output) - args.first_tile_row);
+    args.first_tile_row = first_rows_[chunk];
+    args.tile_rows = first_rows_[chunk + 1] - first_rows_[chunk];
     args.bias = problem_.bias;
     args.residual = problem_.has_residual ? call.residual + n * problem_.residual.image : nullptr;
     args.store.residual_plane = problem_.residual.plane;
@@ -90,6 +97,8 @@ class WinogradByPhases final : public Algorithm {
   }
 
  private:
+  int64_t chunks() const { return static_cast<int64_t>(first_rows_.size()) - 1; }
+
   void pack_weights() {
     const Window& w = problem_.window;
     const int64_t inputs = problem_.input.channels;
@@ -111,7 +120,8 @@ class WinogradByPhases final : public Algorithm {
   Problem problem_;  // its `weights` is gone by the first run
   WinogradPhases sizes_;
   Kernel<WinogradPhasesF32> function_;
-  int64_t rows_ = 1, chunks_ = 1;  // rows of tiles of a chunk, chunks of an image
+  int64_t rows_ = 1;                 // of tiles: the most of a chunk
+  std::vector<int64_t> first_rows_;  // of an image's chunks, and all
   std::vector<float> weights_;
 };
 

@@ -59,7 +59,12 @@ std::vector<std::uint32_t> pixel_mask(const Planes& planes) {
 }
 
 void clear_pad_rows(const Planes& planes, std::int64_t images, float* origin) {
-  if (planes.pad_rows == 0) return;
+  clear_pad_rows(planes, images, origin, 0, planes.channels);
+}
+
+void clear_pad_rows(const Planes& planes, std::int64_t images, float* origin, std::int64_t first,
+                    std::int64_t last) {
+  if (planes.pad_rows == 0 || first >= last) return;
   // Not a float more: behind another channel's last pixel this begins. For every image: in a
   // concat's window the channel before an image's first is another's.
   const std::int64_t before = planes.pad_rows * planes.row + planes.pad_columns();
@@ -67,9 +72,11 @@ void clear_pad_rows(const Planes& planes, std::int64_t images, float* origin) {
   const std::int64_t gap = planes.plane - pixels;
   for (std::int64_t n = 0; n < images; ++n) {
     float* image = origin + n * planes.image;
-    std::memset(image - before, 0, static_cast<std::size_t>(before) * sizeof(float));
-    float* at = image + pixels;
-    for (std::int64_t c = 0; c < planes.channels; ++c, at += planes.plane) {
+    if (first == 0) {
+      std::memset(image - before, 0, static_cast<std::size_t>(before) * sizeof(float));
+    }
+    float* at = image + pixels + first * planes.plane;
+    for (std::int64_t c = first; c < last; ++c, at += planes.plane) {
       std::memset(at, 0, static_cast<std::size_t>(gap) * sizeof(float));
     }
   }

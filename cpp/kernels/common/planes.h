@@ -75,6 +75,10 @@ std::vector<std::uint32_t> pixel_mask(const Planes& planes);
 // behind channels. Pad columns are the producer's part.
 void clear_pad_rows(const Planes& planes, std::int64_t images, float* origin);
 
+// What of that lies behind channels [first, last), and before the origin with channel 0.
+void clear_pad_rows(const Planes& planes, std::int64_t images, float* origin, std::int64_t first,
+                    std::int64_t last);
+
 // The same for planes that are read before their last rows are made: there, too, what lies left
 // above a channel's first pixel must be zero, which may be a pad column of the last row before.
 void clear_pads_ahead(const Planes& planes, std::int64_t images, float* origin);

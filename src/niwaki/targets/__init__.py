@@ -11,7 +11,7 @@ from niwaki.targets._profile import (
     profile as profile,
 )
 from niwaki.targets._prune import prune as prune
-from niwaki.targets._roof import rooflines as rooflines
+from niwaki.targets._roof import core_distance as core_distance, rooflines as rooflines
 from niwaki.targets._timing import Runner as Runner, Timing as Timing, interleave as interleave
 from niwaki.targets._work import LayerWork as LayerWork, total as total, work as work
 from niwaki.targets._zeros import (

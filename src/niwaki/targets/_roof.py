@@ -51,6 +51,21 @@ def rooflines(isa: str = "auto") -> dict[str, float]:
     return {name: float(rate) for name, rate in _core.roofline(isa).items()}
 
 
+def core_distance() -> float | None:
+    """Measure how far the first two CPUs are from each other, in some milliseconds.
+
+    Returns:
+        Nanoseconds that a cache line takes from one to the other: about 30 where they have a cache
+        in common, 100 and more where they don't. None where there aren't two, or the system didn't
+        run both at once. A virtual machine's CPUs may change places while it runs.
+    """
+    cpus = _core.allowed_cpus()
+    if len(cpus) < 2:
+        return None
+    found = float(_core.core_distance_ns(cpus[0], cpus[1]))
+    return found if found >= 0 else None
+
+
 def bound(
     info: LayerInfo, size: int, roofs: Mapping[str, float], threads: int, *, one_tap: bool = False
 ) -> tuple[str, float]:
