@@ -52,6 +52,7 @@ bench:
 	OMP_NUM_THREADS=1 $(PYTHON) benchmarks/bench_sparse_linear.py
 	$(PYTHON) benchmarks/bench_crossover.py
 	$(PYTHON) benchmarks/bench_bands.py
+	$(PYTHON) benchmarks/bench_threads.py
 	$(if $(PEERS),$(PYTHON) benchmarks/bench_models.py --peers $(PEERS) --resume)
 	$(if $(NIWAKI_DATA),$(PYTHON) benchmarks/bench_imagenet_sample.py)
 	$(if $(NIWAKI_DATA),$(PYTHON) benchmarks/bench_resnet20.py)

@@ -19,7 +19,7 @@ import json
 import os
 import tempfile
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +29,7 @@ import networks
 from _client import Worker, WorkerError
 from _models_report import write_report
 from _rows import RESULTS
-from _turns import take_turns
+from _turns import WAKE, take_turns
 from niwaki import targets
 from peers import BACKENDS, FLOAT_PEERS, PEERS, PeerMissingError, interpreter
 
@@ -41,6 +41,8 @@ MEMORY_RUNS = 10
 SETTLE = 0.3
 """Seconds before each turn where an engine has several threads: those of the one before spin on for
 a while, on the cores that are needed now."""
+ALONE = "niwaki, one thread"
+"""Takes turns too where there are several threads: what they gain is a ratio of one run."""
 
 
 @dataclass(frozen=True)
@@ -150,6 +152,10 @@ def measure(case: Case, arguments: argparse.Namespace, folder: Path) -> dict[str
                 row["error"] = str(error)
                 workers.pop(name, None)
                 print(f"  {name}: {error}", flush=True)
+        if case.threads > 1 and "niwaki" in workers:
+            record["one_thread"] = {}
+            alone = (pruned, replace(case, threads=1), arguments.peers, x, folder)
+            workers[ALONE] = stack.enter_context(_load("niwaki", *alone, record["one_thread"]))
         # Eight bits of the dense network can't give the pruned one's logits.
         same = [name for name in rows if not (PEERS[name].dense_only and case.sparsity)]
         _compare({name: rows[name] for name in same}, Path(scratch))
@@ -158,9 +164,10 @@ def measure(case: Case, arguments: argparse.Namespace, folder: Path) -> dict[str
             rounds=arguments.rounds,
             seconds=arguments.seconds,
             settle=SETTLE if case.threads > 1 else 0.0,
+            wake=WAKE if case.threads > 1 else 0.0,  # a rest lets cores sleep
         ).items():
-            rows[name] |= times
-    for name, row in rows.items():
+            (record["one_thread"] if name == ALONE else rows[name]).update(times)
+    for name, row in [*rows.items(), (ALONE, record.get("one_thread", {}))]:
         if "median_ms" in row:
             print(f"  {name}: {row['median_ms']:.3f} ms", flush=True)
     return record

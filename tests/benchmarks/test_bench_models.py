@@ -77,6 +77,14 @@ def test_gains_count_images():
     assert check.claim.endswith("(of commits bead, c0ffee)")
 
 
+def test_two_threads_are_held_against_one_of_the_same_run():
+    two = record("resnet50:0.98:2:1", 5.0, threads=2, one_thread={"median_ms": 9.0})
+    found = page(record("resnet50:0.98:1:1", 10.0), {**two, "commit": "bead"})
+    (check,) = measured(found)
+    assert check.value == pytest.approx(1.8)
+    assert "commits" not in check.claim
+
+
 def test_memory_limits_and_logits_are_at_most():
     case = record("resnet50:0.98:1:1", 10.0, {"onnxruntime": 90.0})
     case["peers"]["niwaki"] |= {"peak_bytes": 2e8, "bytes": 5e6, "load_s": 0.04}
