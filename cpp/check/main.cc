@@ -1,5 +1,5 @@
 // Runs every kernel of this build on random problems against its op's reference, and every
-// convolution algorithm against the plain one.
+// convolution algorithm against the plain one; and the thread pool.
 //
 //   niwaki_check [--cases N] [--seed S] [--isa NAME] [--kernel NAME] [--list]
 //
@@ -14,6 +14,7 @@
 
 #include "check/algorithms.h"
 #include "check/check.h"
+#include "check/threads.h"
 
 namespace niwaki::check {
 
@@ -150,6 +151,7 @@ int run(const Options& options) {
   if (whole) {
     std::set<std::string> used;
     good = check_algorithms(options.cases, options.seed, options.isa, used) && good;
+    good = check_threads() && good;
     good = (!options.isa.empty() || is_complete(used)) && good;
   }
   return good ? 0 : 1;
