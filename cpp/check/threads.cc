@@ -18,13 +18,14 @@ constexpr int64_t kManyTasks = 70000;  // more than a pool has units
 
 // Whether every task of one job ran once, and on a thread that there is.
 bool run_job(ThreadPool& pool, int64_t tasks) {
-  std::vector<int> runs(static_cast<size_t>(tasks), 0);
+  std::vector<std::atomic<int>> runs(static_cast<size_t>(tasks));
   std::atomic<bool> known{true};
   pool.run(tasks, [&](int64_t task, int thread) {
     ++runs[static_cast<size_t>(task)];
     if (thread < 0 || thread >= pool.threads()) known.store(false);
   });
-  return known.load() && std::all_of(runs.begin(), runs.end(), [](int n) { return n == 1; });
+  return known.load() &&
+         std::all_of(runs.begin(), runs.end(), [](const auto& n) { return n.load() == 1; });
 }
 
 // Calls as an engine makes them: a few jobs each, sometimes behind a pause.

@@ -32,8 +32,9 @@ class Engine::Lease {
       ++engine_.workspace_count_;
       engine_.idle_.reserve(engine_.workspace_count_);  // giving back never allocates
     }
-    const size_t arena = engine_.upper_bytes_ + std::max(engine_.single_.plan.arena_bytes,
-                                                         engine_.chunked_.plan.arena_bytes);
+    const size_t arena = engine_.lower_bytes_ +
+                         std::max({engine_.upper_bytes_, engine_.single_.plan.arena_bytes,
+                                   engine_.chunked_.plan.arena_bytes});  // bands are planned later
     try {
       workspace_ = std::make_unique<Workspace>(engine_.threads(), arena, engine_.shared_bytes_,
                                                engine_.thread_bytes_);
@@ -80,13 +81,13 @@ Engine::Engine(Container container, const EngineOptions& options)
   for (int64_t most = kMaxChunk; most >= 1; most /= 2) {
     chunked_.schedule = batch_schedule(program_, most);
     chunked_.plan = plan_memory(program_, chunked_.schedule);
-    if (chunked_.plan.arena_bytes <= kMaxArenaBytes || chunked_.schedule.images == 1) break;
+    const size_t bytes = chunked_.plan.arena_bytes + chunked_.plan.lower_bytes;
+    if (bytes <= kMaxArenaBytes || chunked_.schedule.images == 1) break;
   }
-  if (single_.plan.has_halves) {
-    const size_t arena = std::max(single_.plan.arena_bytes, chunked_.plan.arena_bytes);
-    upper_bytes_ = (arena + kPage - 1) / kPage * kPage;
-    place_halves(program_, upper_bytes_);
-  }
+  const size_t arena = std::max(single_.plan.arena_bytes, chunked_.plan.arena_bytes);
+  upper_bytes_ = (arena + kPage - 1) / kPage * kPage;
+  lower_bytes_ = std::max(single_.plan.lower_bytes, chunked_.plan.lower_bytes);
+  place_halves(program_, upper_bytes_);
   choice_.set_threads(options.threads);
   to_pixels_ = choice_.choose<kernels::PixelsOfPlanesF32>();
   to_planes_ = choice_.choose<kernels::PlanesOfPixelsF32>();
@@ -385,8 +386,9 @@ size_t Engine::memory_bytes() const {
   size_t bytes = program_.container.bytes.size();
   for (const StepPtr& step : steps_) bytes += step->packed_bytes;
   std::lock_guard lock(mutex_);
-  return bytes + workspace_count_ * static_cast<size_t>(threads()) *
-                     (single_.plan.arena_bytes + shared_bytes_ + thread_bytes_);
+  return bytes +
+         workspace_count_ * static_cast<size_t>(threads()) *
+             (single_.plan.arena_bytes + single_.plan.lower_bytes + shared_bytes_ + thread_bytes_);
 }
 
 }  // namespace niwaki

@@ -124,7 +124,8 @@ class Engine {
   Mode single_, chunked_;
   std::vector<StepPtr> steps_;
   std::vector<bool> skipped_, is_skipped_;  // Step::skips: by layer; by the value that it makes
-  size_t upper_bytes_ = 0;  // from the upper halves of maps to the lower ones (halves.h)
+  // Of a workspace's arenas: from maps and upper halves to the lower halves (halves.h), and theirs.
+  size_t upper_bytes_ = 0, lower_bytes_ = 0;
   size_t shared_bytes_ = 0;
   size_t thread_bytes_ = 0;
   mutable ThreadPool pool_;

@@ -9,8 +9,7 @@
 // rows, and the other way round, so that a convolution sees the map's own rows there.
 //
 // Convolutions run on halves as on two images. They see a map that isn't in halves as if it were:
-// its lower half begins height / 2 rows further on. For ResNet-50 at 98 % two threads then take 3.1
-// instead of 3.6 ms (docs/design/threads.md).
+// its lower half begins height / 2 rows further on. What it gains: docs/design/sparse-kernels.md.
 #pragma once
 
 #include "common/planes.h"
@@ -18,9 +17,8 @@
 
 namespace niwaki {
 
-// Puts every map into halves that only sparse convolutions read, and such or a pool writes: those
-// whose halves read the same rows of their halves of the input. (Dense ones work on tiles of rows,
-// which halves would cut.)
+// Puts every map into halves that only convolutions and pools touch whose halves read the same rows
+// of their halves of the input: sparse ones, and dense ones if Winograd's tiles of four rows fit.
 void halve_maps(Program& program);
 
 // Puts all lower halves that many bytes behind the upper ones: into an arena of their own, so that

@@ -30,19 +30,22 @@ class AlgorithmStep : public Step {
     }
     if (in_halves) return run_halves(run, added);
     const conv::Call call{run.planes(x), run.planes(output), added, run.images(), run.shared()};
-    const int last = algorithm->stages() - 1;
-    for (int stage = 0; stage < last; ++stage) {
-      run.parallel(algorithm->tasks(stage, run.images()), [&](int64_t task, uint8_t* scratch) {
+    // The pads of the output, which no algorithm touches, are cleared by all threads together:
+    // behind the last stage that has any tasks for as many images.
+    int last = -1;
+    for (int stage = 0; stage < algorithm->stages(); ++stage) {
+      if (algorithm->tasks(stage, call.images) > 0) last = stage;
+    }
+    if (last < 0) clear_pad_rows(out, call.images, call.output);
+    for (int stage = 0; stage < algorithm->stages(); ++stage) {
+      const int64_t tasks = algorithm->tasks(stage, call.images);
+      run.parallel(tasks, [&](int64_t task, uint8_t* scratch) {
         algorithm->run(call, stage, task, scratch);
+        if (stage != last) return;
+        clear_pad_rows(out, call.images, call.output, out.channels * task / tasks,
+                       out.channels * (task + 1) / tasks);
       });
     }
-    // The pads of the output, which no algorithm touches, are cleared by all threads together.
-    const int64_t tasks = algorithm->tasks(last, run.images());
-    run.parallel(tasks, [&](int64_t task, uint8_t* scratch) {
-      algorithm->run(call, last, task, scratch);
-      clear_pad_rows(out, call.images, call.output, out.channels * task / tasks,
-                     out.channels * (task + 1) / tasks);
-    });
   }
 
   bool clears_pads() const override { return !in_halves && (term == nullptr || !in_parts); }
@@ -277,7 +280,8 @@ StepPtr build_float_conv(const LayerReader& reader, const KernelChoice& choice,
   step->density = problem.density;
   // Multiplications with zeros that the algorithm skips aren't counted.
   const bool skips = problem.dense == nullptr || problem.density < 0.5;
-  step->macs = static_cast<int64_t>(problem.multiplications() * (skips ? problem.density : 1));
+  step->macs = static_cast<int64_t>(problem.multiplications() * (step->in_halves ? 2 : 1) *
+                                    (skips ? problem.density : 1));
   return step;
 }
 

@@ -70,7 +70,6 @@ class Planner {
     const int64_t images = life(id).images;
     if (chosen.has_planes) {
       place.planes_stride = static_cast<size_t>(chosen.planes.image) * sizeof(float);
-      if (chosen.second_half > 0) plan_.has_halves = true;
       if (chosen.window_of < 0 && chosen.same_memory < 0 && over_[id] < 0) {
         const double bytes =
             static_cast<double>(chosen.planes.image) * static_cast<double>(images) * sizeof(float);
@@ -137,6 +136,10 @@ class Planner {
           kernels::elements_before(chosen.planes) + chosen.window_channel * chosen.planes.plane;
       place.planes = blocks_[planes_[id]].offset + static_cast<size_t>(elements) * sizeof(float);
       place.compact = place.planes;
+      if (chosen.second_half > 0) {
+        const Block& block = blocks_[planes_[id]];
+        plan_.lower_bytes = std::max(plan_.lower_bytes, block.offset + block.size);
+      }
     }
     if (compact_[id] >= 0) place.compact = blocks_[compact_[id]].offset;
   }

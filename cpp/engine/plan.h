@@ -21,7 +21,7 @@ struct MemoryPlan {
   std::vector<Place> places;  // by value id
   std::vector<Life> lives;
   size_t arena_bytes = 0;
-  bool has_halves = false;  // upper ones: the lower ones lie alike in an arena of their own
+  size_t lower_bytes = 0;  // of an arena of their own, for lower halves: they lie as the upper ones
 };
 
 // Kernels may read this far behind a compact value (kPixelBlock float pixels).

@@ -233,6 +233,25 @@ def test_a_sum_lies_over_its_residual(rng, algorithm):
     check(engine, network)
 
 
+@pytest.mark.parametrize(
+    "algorithm", ["reference", "direct", "im2col", "winograd", "sparse", "cpo", "cps"]
+)
+@pytest.mark.parametrize("threads", [1, 2])
+def test_pads_behind_every_algorithm(rng, algorithm, threads):
+    """Whatever lay there before, for full batches and for one image of an engine for many."""
+    network = Network((16, 9, 9), 5, rng)
+    x = network.conv(0, 16, (3, 3), (1, 1), (1, 1, 1, 1))
+    network.conv(x, 16, (3, 3), (1, 1), (1, 1, 1, 1))
+    choices = {"conv0": {"algorithm": algorithm, "tuning": {}}}
+    choices["conv1"] = {"algorithm": "direct", "tuning": {}}
+    engine = Engine(network.builder.program(), threads=threads, choices=choices)
+    images = network.arrays[0].astype(np.float32)
+    expected = network.arrays[max(network.arrays)]
+    for count in (5, 1, 2):
+        engine(np.full_like(images, np.nan))
+        np.testing.assert_allclose(engine(images[:count]), expected[:count], atol=1e-4)
+
+
 @pytest.mark.parametrize("threads", [1, 2])
 def test_a_map_that_gates_itself(rng, threads):
     """One number per channel times itself: each image by its own factor, not the first image's."""
