@@ -58,6 +58,7 @@ bench:
 	$(if $(NIWAKI_DATA),$(PYTHON) benchmarks/bench_resnet20.py)
 	$(if $(NIWAKI_DATA),$(PYTHON) benchmarks/bench_lenet300.py)
 	$(if $(NIWAKI_DATA),$(PYTHON) benchmarks/bench_binary_accuracy.py)
+	$(if $(NIWAKI_DATA),$(PYTHON) benchmarks/bench_binary_cifar10.py)
 	$(PYTHON) benchmarks/bench_compress.py
 	$(if $(NIWAKI_DATA),$(PYTHON) benchmarks/bench_compress.py --cases mnist fashion-mnist --seeds 1)
 	$(PYTHON) benchmarks/readme.py

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from _check import Check
-from _models_claims import CORE_A_BELOW
+from _models_claims import CORE_A_BELOW, SAME_LOGITS
 from _rows import Row
 
 SI_BNN, ALEXNET, BAP = "sibnn-resnet18 as si-bnn", "sibnn-alexnet as si-bnn", "resnet18 as bap"
@@ -33,6 +33,9 @@ LAYERS = {
 """Floors of ONNX Runtime's float layer over the kernel, on core A and on core B."""
 SIZES = {"packed": 4.3, "packed, 16-bit rest": 2.9}
 """Of Si-BNN ResNet-18, 1000 classes: at most, MB."""
+
+LOGITS = "logits from ONNX Runtime"
+"""Largest difference on the same file, over the largest logit; an instruction set each."""
 
 
 @dataclass
@@ -82,6 +85,9 @@ def checks(found: Found) -> list[Check]:
     for kernel, floors in LAYERS.items():
         claim = f"{LAYER} at 14x14, onnxruntime / {kernel} (core {'AB'[core]})"
         held.append(found.ratio(LAYER, "onnxruntime", kernel, claim, floors[core]))
+    for (case, what), value in found.values.items():
+        if what.startswith(LOGITS):
+            held.append(Check(f"{case}, {what}", value, SAME_LOGITS, unit="", at_most=True))
     return [*held, *_sizes(found.values)]
 
 

@@ -5,7 +5,8 @@
 Layers: `_binary_layers.py`. Networks: Si-BNN and BAP with random weights beside their float twins
 in ONNX Runtime and, with `--peers` (`peers.py setup DIR`), in OpenVINO's 8 bits; Si-BNN ResNet-18
 also beside Bi-Real-18 in Larq Compute Engine, as it comes and in the fastest of its settings. All
-take turns in one run; AVX2 forced as well. Sizes: packed files, BAP's also with 8-bit values. The
+take turns in one run; AVX2 forced as well. Before, logits are held against ONNX Runtime's on the
+same file. Sizes: packed files, BAP's also with 8-bit values. The
 claims with their floors come last (`_binary_claims.py`); exit code 1 if one is missed.
 """
 
@@ -24,7 +25,7 @@ import onnx_ir as ir
 import onnxruntime
 
 import binary_networks
-from _binary_claims import Found, checks, verdict
+from _binary_claims import LOGITS, Found, checks, verdict
 from _binary_layers import Keyed, layer_rows, session
 from _binary_peers import start
 from _check import check_table
@@ -65,9 +66,11 @@ def network_rows(
     name, form, twin, others = entry
     case, side = f"{name} as {form}", binary_networks.SIDES[name]
     x = np.random.default_rng(0).standard_normal((1, 3, side, side)).astype(np.float32)
-    model = graph.load(binary_networks.make(name, form, folder))
+    path = binary_networks.make(name, form, folder)
+    model = graph.load(path)
     program = compile_graph(model)
     engines = ours(program)
+    yield from _logits(case, engines, path, x)
     if form == "bap":
         sparse = graph.load(binary_networks.make(name, "sparse", folder))
         engines |= ours(compile_graph(sparse), "sparse only")
@@ -100,6 +103,18 @@ def network_rows(
     for what, packed in _sizes(name, form, model, x):
         size = packed_bytes(packed) / 1e6
         yield case, what, Row(f"{case}, {what}", "niwaki", size, 0.0, 1, unit="MB")
+
+
+def _logits(case: str, engines: dict[str, Engine], path: Path, x: np.ndarray) -> Iterator[Keyed]:
+    """Yield how far each engine's logits are from ONNX Runtime's, of the same file."""
+    peer = session(str(path))
+    (want,) = peer.run(None, {peer.get_inputs()[0].name: x})
+    for engine in engines.values():
+        got = np.asarray(engine(x))
+        error = float(np.abs(got - want).max() / np.abs(want).max())
+        what = f"{LOGITS}, {engine.isa}"
+        row = Row(f"{case}, {what}", "niwaki", error, 0.0, 1, unit="of 1", isa=engine.isa)
+        yield case, what, row
 
 
 def _title(key: str, case: str, twin: str) -> str:
@@ -153,7 +168,7 @@ def main() -> int:
             found.add(case, engine, row)
             print(
                 f"{row.case:30} {row.shape:26} {row.isa:12} {row.runner:14} "
-                f"{row.median:9.3f} {row.unit:7} {row.note}",
+                f"{row.median:9.4g} {row.unit:7} {row.note}",
                 flush=True,
             )
     held = checks(found)

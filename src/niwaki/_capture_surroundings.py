@@ -32,7 +32,8 @@ class Surroundings:
     norm_behind: str | None
     """The batch norm that alone reads the layer."""
     is_added: bool
-    """Whether the layer's output (its batch norm's, where it has one) goes into an addition."""
+    """Whether the layer's output (its batch norm's, where it has one) is added to something that
+    isn't computed from it: a shortcut stands around the layer already."""
     keeps_shape: bool
     """Whether that output has the shape of the layer's input, the batch included."""
 
@@ -103,7 +104,9 @@ class _Finder:
             norm_before,
             tuple(relus),
             norm_behind,
-            is_added=any(_is_addition(reader) for reader in end.users),
+            is_added=any(
+                _is_addition(reader) and not _carries(reader, end) for reader in end.users
+            ),
             keeps_shape=x.meta["val"].shape == end.meta["val"].shape,
         )
 
@@ -118,6 +121,20 @@ def _first_input(node: torch.fx.Node) -> torch.fx.Node:
 
 def _is_addition(node: torch.fx.Node) -> bool:
     return getattr(node.target, "__name__", "").split(".")[0] in ("add", "add_")
+
+
+def _carries(addition: torch.fx.Node, value: torch.fx.Node) -> bool:
+    """Tell whether what is added to a value is computed from it: the value is the shortcut then."""
+    pending = [node for node in addition.all_input_nodes if node is not value]
+    seen = set(pending)
+    while pending:
+        for node in pending.pop().all_input_nodes:
+            if node is value:
+                return True
+            if node not in seen:
+                seen.add(node)
+                pending.append(node)
+    return False
 
 
 def _does_the_work(node: torch.fx.Node, kind: type[nn.Module]) -> bool:

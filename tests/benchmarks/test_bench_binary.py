@@ -135,6 +135,16 @@ def test_what_was_not_measured_says_why_and_fails_nothing():
     assert len(checks(found)) == len(lines) == 15
 
 
+@pytest.mark.parametrize(("error", "kept"), [(7e-7, True), (2e-4, False)])
+def test_a_network_with_other_logits_keeps_no_claim(error, kept):
+    from _binary_claims import LOGITS, SI_BNN, Found, checks
+
+    found = Found()
+    found.add(SI_BNN, f"{LOGITS}, x86_avx2", row(error))
+    held = {check.claim: check.passed for check in checks(found) if check.value is not None}
+    assert held == {f"{SI_BNN}, {LOGITS}, x86_avx2": kept}
+
+
 def test_sparse_and_bap_prune_the_same_layers():
     # Else the difference of their times would not be the branch's.
     from niwaki import methods, models

@@ -290,8 +290,10 @@ def test_branch_weight_is_alpha_times_sign():
 def test_config_limits():
     with pytest.raises(ValueDomainError, match="window_low must be in"):
         methods.create("bap", window_low=1.5)
-    with pytest.raises(ValueDomainError, match="latent_std must be above 0"):
+    with pytest.raises(ValueDomainError, match="latent_std must be finite, above 0"):
         methods.create("bap", latent_std=0.0)
+    with pytest.raises(ValueDomainError, match="branch_gain must be finite"):
+        methods.create("bap", branch_gain=float("nan"))
     with pytest.raises(ValueDomainError, match="activations must be bits or signed"):
         methods.create("bap", activations="real")
     with pytest.raises(ValueDomainError, match="latent_std must be None where tied"):

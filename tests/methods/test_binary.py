@@ -25,10 +25,11 @@ def test_activation_by_hand():
     assert y.grad.tolist() == [0, 0, 1, 1, 1, 0, 0]  # zero at exactly -0.3 and 1
 
 
+@pytest.mark.parametrize("rho", [0.0, 0.3, 1.0])
 @pytest.mark.parametrize("shape", [(5, 3), (4, 3, 2, 6)])
-def test_activation_gradients(shape):
+def test_activation_gradients(shape, rho):
     # g_y = g_a 1[-rho < y < 1]; g_x = s g_y; g_b = -s sum g_y; g_s = sum (x - b) g_y.
-    module = BinaryActivation(3, window_low=0.3).double()
+    module = BinaryActivation(3, window_low=rho).double()
     with torch.no_grad():
         module.scale.copy_(torch.tensor([0.5, 1.0, 2.0]))
         module.bias.copy_(torch.tensor([0.2, -0.4, 0.0]))
@@ -38,7 +39,7 @@ def test_activation_gradients(shape):
     view = (1, 3) + (1,) * (len(shape) - 2)
     s, b = module.scale.detach().view(view), module.bias.detach().view(view)
     y = (x.detach() - b) * s
-    g_y = grad * ((y > -0.3) & (y < 1))
+    g_y = grad * ((y > -rho) & (y < 1))
     axes = (0, *range(2, len(shape)))
     torch.testing.assert_close(x.grad, s * g_y, rtol=1e-6, atol=1e-9)
     torch.testing.assert_close(module.bias.grad, -(s * g_y).sum(axes), rtol=1e-6, atol=1e-9)
@@ -46,13 +47,14 @@ def test_activation_gradients(shape):
     torch.testing.assert_close(module.scale.grad, want, rtol=1e-6, atol=1e-9)
 
 
+@pytest.mark.parametrize("rho", [0.3, 1.0])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-def test_no_gradient_at_the_ends_of_the_window(dtype):
-    # si-bnn.md, item 4: zero at y of exactly -0.3 and 1, in x, s and b alike. With s a power of two
+def test_no_gradient_at_the_ends_of_the_window(dtype, rho):
+    # si-bnn.md, item 4: zero at y of exactly -rho and 1, in x, s and b alike. With s a power of two
     # and b = 0, x = y / s is exact.
-    y = torch.tensor([[-0.3], [1.0], [-0.3], [1.0]], dtype=dtype)
+    y = torch.tensor([[-rho], [1.0], [-rho], [1.0]], dtype=dtype)
     scale = torch.tensor([0.5, 1.0, 2.0], dtype=dtype)
-    module = BinaryActivation(3, window_low=0.3).to(dtype)
+    module = BinaryActivation(3, window_low=rho).to(dtype)
     with torch.no_grad():
         module.scale.copy_(scale)
     x = (y / scale).requires_grad_()

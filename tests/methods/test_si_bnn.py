@@ -132,7 +132,14 @@ def test_start_values_are_options():
         assert unit.binarize.bias.unique().tolist() == [pytest.approx(0.4)]
         assert unit.binarize.scale.unique().tolist() == [2.0]
         assert unit.binarize.window_low == 1.0
-    for bad in ({"window_low": 1.5}, {"activations": "ternary"}, {"scale": 0.0}):
+    nan = float("nan")
+    for bad in (
+        {"window_low": 1.5},
+        {"activations": "ternary"},
+        {"scale": 0.0},
+        {"scale": nan},
+        {"threshold": nan},
+    ):
         with pytest.raises(ValueDomainError, match="must be"):
             methods.create("si-bnn", **bad)
 
@@ -185,6 +192,25 @@ def test_a_users_network_becomes_units():
     method.prepare(model, torch.zeros(2, 2, 9, 9))
     assert not any(unit.shortcut for unit in method.units().values())
     assert method.units()["a"].norm_out is None
+
+
+def test_a_unit_whose_output_is_carried_past_the_next_has_a_shortcut_of_its_own():
+    # y = a(x), then b(y) + y: the addition is b's shortcut, not a's.
+    class Carried(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.stem, self.bn0 = nn.Conv2d(2, 4, 3, padding=1), nn.BatchNorm2d(4)
+            self.a, self.bn1 = nn.Conv2d(4, 4, 1), nn.BatchNorm2d(4)
+            self.b, self.bn2 = nn.Conv2d(4, 4, 3, padding=1), nn.BatchNorm2d(4)
+            self.fc = nn.Linear(4, 3)
+
+        def forward(self, x):
+            y = self.bn1(self.a(self.bn0(self.stem(x))))
+            return self.fc((self.bn2(self.b(y)) + y).mean((2, 3)))
+
+    model, method = Carried(), methods.create("si-bnn")
+    method.prepare(model, torch.zeros(2, 2, 6, 6))
+    assert {name: unit.shortcut for name, unit in method.units().items()} == {"a": True, "b": False}
 
 
 def test_a_batch_norm_without_statistics_stays_where_it_is():
@@ -245,11 +271,18 @@ def engine_bits(model, x):
     return found, engine(x.numpy())
 
 
-@pytest.mark.parametrize("activations", ["bits", "signed"])
-def test_a_chain_has_the_same_bits_in_the_engine(activations):
-    model, method, x = captured("vgg-small", 8, 3, activations=activations)
+@pytest.mark.parametrize(
+    ("name", "side", "activations", "count"),
+    [
+        ("vgg-small", 8, "bits", 5),
+        ("vgg-small", 8, "signed", 5),
+        ("sibnn-alexnet", 67, "bits", 6),  # 5x5 bits, pools, bits into linear layers
+    ],
+)
+def test_a_chain_has_the_same_bits_in_the_engine(name, side, activations, count):
+    model, method, x = captured(name, side, 3, activations=activations)
     bits, logits = training_bits(method, model, x)
-    assert len(bits) == 5
+    assert len(bits) == count
     method.convert(model)
     found, got = engine_bits(model, x)
     for want, (bit, _) in zip(bits, found, strict=True):
@@ -258,13 +291,22 @@ def test_a_chain_has_the_same_bits_in_the_engine(activations):
     np.testing.assert_allclose(got, logits, atol=1e-3)
 
 
-@pytest.mark.parametrize(("name", "side"), [("sibnn-small", 12), ("sibnn-resnet20", 16)])
+@pytest.mark.parametrize(
+    ("name", "side"),
+    [
+        ("sibnn-small", 12),
+        ("sibnn-resnet20", 16),
+        ("sibnn-resnet18", 64),  # pools in front of 1x1 shortcuts, as in the paper's code
+        ("sibnn-resnet50", 64),
+    ],
+)
 def test_shortcut_networks_differ_only_at_their_thresholds(name, side):
     model, method, x = captured(name, side, 4)
     bits, logits = training_bits(method, model, x)
     method.convert(model)
     found, got = engine_bits(model, x)
     for want, (bit, distance) in zip(bits, found, strict=True):
+        assert 0.02 < want.float().mean() < 0.98
         assert not (bit != want.numpy())[distance > 1e-4].any()
     np.testing.assert_allclose(got, logits, atol=1e-3)
 
@@ -277,6 +319,7 @@ def test_a_short_training_learns_sparse_bits():
     y = torch.arange(64) % 4
     x = template[y] + 0.5 * torch.randn(64, 1, 12, 12)
     method.prepare(model, x)
+    before, _ = training_bits(method, model.train(), x)
     optimizer = torch.optim.Adam(model.parameters(), 1e-2)
     for step in range(40):
         optimizer.zero_grad()
@@ -287,8 +330,9 @@ def test_a_short_training_learns_sparse_bits():
     assert float(loss.detach()) < 0.3
     bits, logits = training_bits(method, model.eval(), x)
     assert (logits.argmax(1) == y.numpy()).mean() > 0.9
+    assert np.mean([b.float().mean() for b in bits]) < np.mean([b.float().mean() for b in before])
     for unit, found in zip(method.units().values(), bits, strict=True):
-        assert float(unit.binarize.bias.detach().abs().max()) > 1e-3
-        assert float(unit.binarize.scale.detach().min()) > 0.0
-        assert float(found.float().mean()) < 0.6
+        assert float(unit.binarize.bias.detach().abs().mean()) > 0.02  # two steps of Adam
+        assert float(unit.binarize.scale.detach().min()) > 0.75
+        assert float(found.float().mean()) < 0.5
         assert float(unit.layer.weight.detach().abs().max()) <= 1.0

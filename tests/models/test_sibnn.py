@@ -84,6 +84,9 @@ def test_resnet50_puts_every_convolution_of_its_blocks_into_a_unit():
     model, method = prepared("sibnn-resnet50", 64)
     kernels = [unit.layer.kernel_size[0] for unit in method.units().values()]
     assert (kernels.count(1), kernels.count(3)) == (32, 16)
+    # The network has the blocks' shortcuts and those of its 3x3 convolutions; the first 1x1 alone
+    # keeps its shape beside them.
+    assert [n for n, unit in method.units().items() if unit.shortcut] == ["blocks.0.unit1.conv"]
     assert models.default_ignore(model) == [
         "conv1",
         *(f"blocks.{place}.shortcut.0" for place in (0, 3, 7, 13)),

@@ -65,7 +65,7 @@ def compress(
 ) -> None:
     """Train, compress, export, pack, verify, measure and report a network.
 
-    With no options: scikit-learn's digits, a small CNN, BAP with 98 % zeros, in about two minutes.
+    With no options: scikit-learn's digits, a small CNN, BAP with 98 % zeros, in about a minute.
     """
     from niwaki.recipe import Recipe, read_yaml
 

@@ -39,7 +39,8 @@ def affine_of(norm: BatchNorm | None, channels: int) -> Affine:
         raise ValueDomainError(
             "convert",
             "a batch norm must keep running statistics to be folded",
-            got="track_running_stats=False",
+            got=f"{type(norm).__name__}({norm.num_features}, track_running_stats=False)",
+            fix="Make it with track_running_stats=True, or keep its layer out with `ignore`",
         )
     gamma = torch.ones_like(mean) if norm.weight is None else norm.weight.detach()
     beta = torch.zeros_like(mean) if norm.bias is None else norm.bias.detach()

@@ -31,6 +31,7 @@ Departures (from the recipe on the method's page, which is ours too):
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -94,8 +95,10 @@ class BAPConfig(MaskedConfig):
         if not 0.0 <= self.window_low <= 1.0:
             raise ValueDomainError("bap", "window_low must be in [0, 1]", got=self.window_low)
         check_activations("bap", self.activations)
-        if self.latent_std is not None and not self.latent_std > 0.0:
-            raise ValueDomainError("bap", "latent_std must be above 0", got=self.latent_std)
+        if self.latent_std is not None and not 0.0 < self.latent_std < math.inf:
+            raise ValueDomainError("bap", "latent_std must be finite, above 0", got=self.latent_std)
+        if not math.isfinite(self.branch_gain):
+            raise ValueDomainError("bap", "branch_gain must be finite", got=self.branch_gain)
         if self.latent_std is not None and self.tied:
             raise ValueDomainError("bap", "latent_std must be None where tied", got=self.latent_std)
 

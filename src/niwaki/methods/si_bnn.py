@@ -39,6 +39,7 @@ Departures:
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -102,8 +103,10 @@ class SiBNNConfig(MethodConfig):
         if not 0.0 <= self.window_low <= 1.0:
             raise ValueDomainError("si-bnn", "window_low must be in [0, 1]", got=self.window_low)
         check_activations("si-bnn", self.activations)
-        if not self.scale > 0.0:
-            raise ValueDomainError("si-bnn", "scale must be above 0", got=self.scale)
+        if not 0.0 < self.scale < math.inf:
+            raise ValueDomainError("si-bnn", "scale must be finite, above 0", got=self.scale)
+        if not math.isfinite(self.threshold):
+            raise ValueDomainError("si-bnn", "threshold must be finite", got=self.threshold)
 
 
 class BinaryUnit(nn.Module):
@@ -216,7 +219,12 @@ class SiBNN(Method):
     def prepare(self, model: nn.Module, example_inputs: Any) -> None:
         """Put a unit at each chosen layer's place, in place."""
         if self._choices:
-            raise ValueDomainError(f"method {self.name}", "prepare must be called once")
+            raise ValueDomainError(
+                f"method {self.name}",
+                "prepare must be called once",
+                got="a second call",
+                fix="Make a new method, or a new Session, for another network",
+            )
         self._choices = choose_layers(
             model,
             example_inputs,
@@ -301,7 +309,10 @@ class SiBNN(Method):
     def _require_prepared(self, verb: str) -> None:
         if not self._units:
             raise ValueDomainError(
-                f"method {self.name}", f"prepare must come before {verb}", got="no units"
+                f"method {self.name}",
+                f"prepare must come before {verb}",
+                got="no units",
+                fix="Call prepare(model, example_inputs); after convert, make a new method",
             )
 
 

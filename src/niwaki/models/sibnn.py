@@ -45,7 +45,10 @@ class BasicBlock(nn.Module):
 
 
 class Bottleneck(nn.Module):
-    """1x1, 3x3 and 1x1 units; the 3x3 has a shortcut of its own where its stride is 1."""
+    """1x1, 3x3 and 1x1 units; the 3x3 has a shortcut of its own where its stride is 1.
+
+    The first 1x1 of the network keeps its shape, so ``si-bnn`` gives it one as well.
+    """
 
     widen = 4
 
