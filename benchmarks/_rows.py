@@ -108,4 +108,4 @@ def _markdown(title: str, date: str, machine: dict[str, Any], rows: list[dict[st
 
 
 def _cell(value: Any) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+    return f"{value:.4g}" if isinstance(value, float) else str(value).replace("|", "\\|")

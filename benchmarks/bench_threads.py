@@ -1,6 +1,6 @@
 """What a second thread gains: ResNet-50 with one and two threads in turns, near and far cores.
 
-    python benchmarks/bench_threads.py [--cache DIR] [--seconds 60]
+    python benchmarks/bench_threads.py [--cache DIR] [--seconds 170]
 
 Two cores that have no cache in common share data slowly, and a virtual machine's change places
 while it runs; at times its two are one core with two threads, which a second thread of ours gains
@@ -100,7 +100,7 @@ def report(
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--cache", type=Path, help="folder for networks; a temporary one if none")
-    parser.add_argument("--seconds", type=float, default=60.0, help="of turns, per network")
+    parser.add_argument("--seconds", type=float, default=170.0, help="of turns, per network")
     parser.add_argument("--out", type=Path, default=RESULTS)
     arguments = parser.parse_args()
     rows: list[Row] = []

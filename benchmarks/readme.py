@@ -12,6 +12,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+from _readme_accuracy import accuracy_table
 from _readme_binary import binary_table
 from _readme_speed import speed_table
 
@@ -19,7 +20,7 @@ ROOT = Path(__file__).parent.parent
 RESULTS = Path(__file__).parent / "results"
 PICTURE = ROOT / "docs" / "pictures" / "results.svg"
 BLOCK = re.compile(
-    r"(<!-- (speed|binary|results): written by benchmarks/readme.py -->\n)"
+    r"(<!-- (speed|binary|accuracy|results): written by benchmarks/readme.py -->\n)"
     r".*?(\n<!-- end of \2 -->)",
     re.DOTALL,
 )
@@ -42,6 +43,7 @@ def main() -> int:
     tables = {
         "speed": speed_table(RESULTS),
         "binary": binary_table(RESULTS),
+        "accuracy": accuracy_table(RESULTS),
         "results": table(found),
     }
     new = BLOCK.sub(lambda m: m[1] + tables[m[2]] + m[3], old)
