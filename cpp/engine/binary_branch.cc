@@ -1,10 +1,13 @@
 #include "engine/binary_branch.h"
 
+#include "engine/text.h"
 #include "engine/weights.h"
 
 namespace niwaki {
 
 using namespace kernels;
+
+constexpr int64_t kMostTaps = int64_t{1} << 29;  // of one output: its sum fits 30 bits
 
 int64_t BinaryBranch::pixels() const { return window.out_height * window.out_width; }
 
@@ -40,10 +43,15 @@ void BinaryBranch::accumulate(const uint8_t* image, const uint8_t* scratch, int6
                         pixels(), window.out_width});
 }
 
-std::unique_ptr<BinaryBranch> build_binary(const LayerReader& reader, const KernelChoice& choice,
-                                           int bits, const Window& window, const Shape& out,
-                                           Step& step) {
+std::unique_ptr<BinaryBranch> build_binary_branch(const LayerReader& reader,
+                                                  const KernelChoice& choice, int bits,
+                                                  const Window& window, const Shape& out,
+                                                  Step& step) {
   const Shape& in = reader.value(bits).shape;
+  // Below 2^31 both, so the product can't wrap.
+  const int64_t places = window.kernel_h * window.kernel_w;
+  reader.require(places <= kMostTaps / in.channels, "an output must have at most 2^29 weights",
+                 concat(in.channels, " x ", places));
   const int64_t words = in.words_per_pixel();
   const Tensor& weight = reader.tensor("binary.weight", {DType::kU64},
                                        {out.channels, window.kernel_h, window.kernel_w, words});

@@ -42,8 +42,9 @@ struct BinaryBranch {
 };
 
 // Reads the weights and chooses the kernels; binary_macs goes to `step`.
-std::unique_ptr<BinaryBranch> build_binary(const LayerReader& reader, const KernelChoice& choice,
-                                           int bits, const kernels::Window& window,
-                                           const Shape& out, Step& step);
+std::unique_ptr<BinaryBranch> build_binary_branch(const LayerReader& reader,
+                                                  const KernelChoice& choice, int bits,
+                                                  const kernels::Window& window, const Shape& out,
+                                                  Step& step);
 
 }  // namespace niwaki

@@ -2,15 +2,12 @@
 
 #include <algorithm>
 
-#include "engine/text.h"
-
 namespace niwaki {
 
 using namespace kernels;
 
-constexpr int64_t kChunk = 2 * kBinaryBlock;     // outputs of a task
-constexpr int64_t kSliceTasks = 4;               // for each thread
-constexpr int64_t kMostTaps = int64_t{1} << 29;  // of one output: its sum fits 30 bits
+constexpr int64_t kChunk = 2 * kBinaryBlock;  // outputs of a task
+constexpr int64_t kSliceTasks = 4;            // for each thread
 
 BinaryTerm::BinaryTerm(const LayerReader& reader, const KernelChoice& choice, const Window& window,
                        const conv::Problem& problem, Step& step)
@@ -18,10 +15,7 @@ BinaryTerm::BinaryTerm(const LayerReader& reader, const KernelChoice& choice, co
   const Shape& in = reader.value(bits_).shape;
   const Shape& out = reader.value(reader.layer().output).shape;
   outputs_ = out.channels;
-  const int64_t places = window.kernel_h * window.kernel_w;
-  reader.require(places <= kMostTaps / in.channels, "an output must have at most 2^29 weights",
-                 concat(in.channels, " x ", places));
-  branch_ = build_binary(reader, choice, bits_, window, out, step);
+  branch_ = build_binary_branch(reader, choice, bits_, window, out, step);
   scale_.assign(static_cast<size_t>(outputs_), 1.0F);
   if (reader.find_tensor("binary.scale") != nullptr) {
     const auto* scale = reader.tensor("binary.scale", {DType::kF32}, {outputs_}).as<float>();

@@ -158,7 +158,7 @@ StepPtr build_conv(const Program& program, const Layer& layer, int index,
   if (step->bits >= 0) {
     const Shape& in = reader.value(step->bits).shape;
     check_output(reader, in, window, output.shape);
-    step->binary = build_binary(reader, choice, step->bits, window, output.shape, *step);
+    step->binary = build_binary_branch(reader, choice, step->bits, window, output.shape, *step);
     const auto taps =
         static_cast<double>(in.channels) * static_cast<double>(window.kernel_h * window.kernel_w);
     step->merge.add_term(TermType::s32, output.shape.pixels(), output.shape.width,

@@ -16,8 +16,6 @@ namespace {
 
 using namespace kernels;
 
-constexpr int64_t kMostTaps = int64_t{1} << 29;  // of one output: its sum fits 30 bits
-
 // Rows of the output are shared out; each of them has all channels, so whole words.
 class UnitStep : public Step {
  public:
@@ -159,11 +157,8 @@ StepPtr build_unit(const LayerReader& reader, const KernelChoice& choice, const 
   const Shape& in = reader.value(step->bits).shape;
   const Shape& out = reader.value(step->output).shape;
   step->outputs = out.channels;
-  // Below 2^31 both, so the product can't wrap.
   const int64_t places = window.kernel_h * window.kernel_w;
-  reader.require(places <= kMostTaps / in.channels, "an output must have at most 2^29 weights",
-                 concat(in.channels, " x ", places));
-  step->branch = build_binary(reader, choice, step->bits, window, out, *step);
+  step->branch = build_binary_branch(reader, choice, step->bits, window, out, *step);
   step->scale = parameters(optional_floats(reader, "binary.scale", out.channels), out.channels, 1);
   step->bias = parameters(optional_floats(reader, "bias", out.channels), out.channels, 0);
   step->relu = reader.activation().kind == ActivationKind::relu;
