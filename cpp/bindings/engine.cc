@@ -14,6 +14,7 @@
 #include "bindings/tune.h"
 #include "engine/engine.h"
 #include "engine/error.h"
+#include "engine/sparse_linear.h"
 #include "engine/text.h"
 #include "engine/xxh64.h"
 
@@ -161,6 +162,12 @@ void bind_engine(nb::module_& m) {
         return hash.digest();
       },
       nb::arg("data"), nb::arg("seed") = 0, "Return the XXH64 of some bytes.");
+
+  m.def(
+      "cut_rows",
+      [](const std::vector<int32_t>& starts, int64_t parts) { return cut_rows(starts, parts); },
+      nb::arg("starts"), nb::arg("parts"),
+      "Return the rows at which a sparse linear layer is cut for its threads.");
 
   nb::class_<Engine>(m, "Engine", "A program made ready to run; use niwaki.Engine instead.")
       .def_static(

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <system_error>
 #include <thread>
 
 #if defined(__x86_64__)
@@ -11,6 +12,7 @@
 #if defined(__linux__)
 #include <pthread.h>
 #include <sched.h>
+#include <unistd.h>
 #endif
 
 namespace niwaki {
@@ -49,11 +51,11 @@ struct Game {
 double measure(int a, int b) {
   Game game;
   double found = -1;
-  std::thread other([&] {
+  std::jthread other([&] {
     bind_to_cpu(b);
     game.play(1, kHops);
   });
-  std::thread own([&] {
+  std::jthread own([&] {
     bind_to_cpu(a);
     if (!game.play(0, kWarmUp)) return;
     const auto start = Clock::now();
@@ -73,7 +75,8 @@ std::vector<int> allowed_cpus() {
 #if defined(__linux__)
   cpu_set_t set;
   CPU_ZERO(&set);
-  if (sched_getaffinity(0, sizeof(set), &set) == 0) {
+  // Of the process, not of the thread that asks, which may be bound to one of them.
+  if (sched_getaffinity(getpid(), sizeof(set), &set) == 0) {
     for (int cpu = 0; cpu < CPU_SETSIZE; ++cpu) {
       if (CPU_ISSET(cpu, &set)) cpus.push_back(cpu);
     }
@@ -104,10 +107,14 @@ void pause_cpu() {
 
 double core_distance_ns(int a, int b) {
   std::vector<double> found;
-  for (int k = 0; k < kMeasurements; ++k) {
-    const double each = measure(a, b);
-    if (each < 0) return -1;
-    found.push_back(each);
+  try {
+    for (int k = 0; k < kMeasurements; ++k) {
+      const double each = measure(a, b);
+      if (each < 0) return -1;
+      found.push_back(each);
+    }
+  } catch (const std::system_error&) {
+    return -1;  // no thread to play with
   }
   std::nth_element(found.begin(), found.begin() + kMeasurements / 2, found.end());
   return found[kMeasurements / 2];

@@ -16,7 +16,8 @@ void pause_cpu();
 
 // Nanoseconds that a cache line takes from one of two CPUs to the other, which write it in turns:
 // the median of a few measurements. Some 30 where both have a cache in common, 100 to 500 where
-// they don't; -1 where the system can't say, or didn't run both at once for 20 ms.
+// they don't; -1 where the system can't say, gives no threads, or didn't run both at once for 20
+// ms.
 double core_distance_ns(int a, int b);
 
 }  // namespace niwaki

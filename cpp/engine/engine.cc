@@ -29,8 +29,8 @@ class Engine::Lease {
         engine_.idle_.pop_back();
         return;
       }
+      engine_.idle_.reserve(engine_.workspace_count_ + 1);  // giving back never allocates
       ++engine_.workspace_count_;
-      engine_.idle_.reserve(engine_.workspace_count_);  // giving back never allocates
     }
     const size_t arena = engine_.lower_bytes_ +
                          std::max({engine_.upper_bytes_, engine_.single_.plan.arena_bytes,
@@ -80,7 +80,12 @@ Engine::Engine(Container container, const EngineOptions& options)
   single_.plan = plan_memory(program_, single_.schedule);
   for (int64_t most = kMaxChunk; most >= 1; most /= 2) {
     chunked_.schedule = batch_schedule(program_, most);
-    chunked_.plan = plan_memory(program_, chunked_.schedule);
+    try {
+      chunked_.plan = plan_memory(program_, chunked_.schedule);
+    } catch (const Error&) {  // too large for so many; for one it was not
+      if (chunked_.schedule.images == 1) throw;
+      continue;
+    }
     const size_t bytes = chunked_.plan.arena_bytes + chunked_.plan.lower_bytes;
     if (bytes <= kMaxArenaBytes || chunked_.schedule.images == 1) break;
   }

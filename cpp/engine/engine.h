@@ -70,7 +70,7 @@ class Engine {
 
   Traffic traffic(int first, int last) const { return band_traffic(program_, steps_, first, last); }
 
-  // Program, decoded weights and the workspaces made so far.
+  // Program, decoded weights and the workspaces made so far, as single images touch them.
   size_t memory_bytes() const;
 
   // What was measured while this engine was built: key -> times, fastest first.

@@ -137,6 +137,7 @@ void see_half(const Program& program, const Layer& layer, AlgorithmStep& step,
     problem.residual = residual.planes;
     step.second_residual = residual.second;
   }
+  problem.is_half = true;
   problem.window.pad_top = problem.window.pad_bottom = 0;
   problem.threads = (problem.threads + 1) / 2;
   step.in_halves = true;

@@ -27,7 +27,7 @@ class LinearStep : public Step {
 
   // Plain float weights are read once for several images: a large layer is bound by that.
   bool batched() const override {
-    return dtype == DType::kF32 && x >= 0 && bits < 0 && tiled == nullptr;
+    return dtype == DType::kF32 && x >= 0 && bits < 0 && tiled.empty();
   }
 
   void run(Run& run) const override {
@@ -36,18 +36,15 @@ class LinearStep : public Step {
     if (bits >= 0) {
       Kernel<WindowOnes>{ones}({run.value<uint64_t>(bits), window(), ones_of(run)});
     }
-    if (tiled != nullptr) {
-      const int64_t parts = run.threads();
-      run.parallel(parts, [&](int64_t part, uint8_t*) {
-        tiled->run(run.value<const float>(x), part, parts, sums_of(run));
-      });
-    }
+    run.parallel(static_cast<int64_t>(tiled.size()), [&](int64_t part, uint8_t*) {
+      tiled[static_cast<size_t>(part)].run(run.value<const float>(x), sums_of(run));
+    });
     run.parallel((outputs + kChunk - 1) / kChunk, [&](int64_t task, uint8_t* scratch) {
       const int64_t first = task * kChunk;
       const int64_t count = std::min(kChunk, outputs - first);
       const void* data[kMaxTerms];
       int terms = 0;
-      if (tiled != nullptr) {
+      if (!tiled.empty()) {
         data[terms++] = sums_of(run) + first;
       } else if (x >= 0) {
         accumulate(run, first, count, scratch);
@@ -92,11 +89,11 @@ class LinearStep : public Step {
   int64_t inputs = 0, outputs = 0, words = 0;
   bool sparse = false;
   size_t residual_stride = 0;
-  PlaneLayout row;                // one row of K, to widen
-  const Tensor* dense = nullptr;  // (O, K), or `written`
-  std::vector<float> written;     // (O, K) of weights stored sparse that run dense
-  std::unique_ptr<TiledLinear> tiled;
-  std::vector<int32_t> columns;  // sparse
+  PlaneLayout row;                 // one row of K, to widen
+  const Tensor* dense = nullptr;   // (O, K), or `written`
+  std::vector<float> written;      // (O, K) of weights stored sparse that run dense
+  std::vector<TiledLinear> tiled;  // a thread's rows each
+  std::vector<int32_t> columns;    // sparse
   std::vector<int32_t> starts;
   std::vector<float> values_f32;
   std::vector<int8_t> values_s8;
@@ -174,9 +171,12 @@ void pack_sparse(const EntryLists& lists, const KernelChoice& choice, LinearStep
     step.packed_bytes += step.written.size() * sizeof(float);
     return;
   }
-  step.tiled = std::make_unique<TiledLinear>(form, lists, step.outputs, step.inputs, choice);
-  step.linear = step.tiled->kernel();
-  step.packed_bytes += step.tiled->packed_bytes();
+  const std::vector<int64_t> cuts = cut_rows(lists.starts, choice.threads());
+  for (size_t part = 0; part + 1 < cuts.size(); ++part) {
+    step.tiled.emplace_back(form, lists, cuts[part], cuts[part + 1], step.inputs, choice);
+    step.packed_bytes += step.tiled.back().packed_bytes();
+  }
+  step.linear = step.tiled.front().kernel();
 }
 
 // Reads the weights of the x branch; returns the accumulator's bound in the integer form.
@@ -295,7 +295,7 @@ StepPtr build_linear(const Program& program, const Layer& layer, int index,
         static_cast<size_t>(std::max(step->row.scratch_elements, step->inputs) + kPixelBlock) *
         sizeof(int16_t);
   }
-  if (step->tiled != nullptr) {
+  if (!step->tiled.empty()) {
     step->shared_bytes += static_cast<size_t>(step->outputs) * sizeof(float);
   }
   step->thread_bytes = kBatch * kChunk * sizeof(int32_t);  // two branches of one image fit as well

@@ -5,6 +5,7 @@
 
 #include "common/planes.h"
 #include "engine/error.h"
+#include "engine/text.h"
 
 namespace niwaki {
 namespace {
@@ -26,7 +27,7 @@ struct Block {
 class Planner {
  public:
   Planner(const Program& program, const Schedule& schedule, const std::vector<BandGroup>& groups)
-      : program_(program) {
+      : program_(program), images_(schedule.images) {
     plan_.lives = find_lives(program, schedule);
     over_.assign(program.values.size(), -1);
     // All layers of a group go on until the last one is through.
@@ -146,11 +147,13 @@ class Planner {
 
   [[noreturn]] void too_large() const {
     throw Error(ErrorKind::kFormat, program_.container.name,
-                "one image must need at most 16 GiB of values", "more",
+                "the values of a run must need at most 16 GiB",
+                concat("more for ", images_, images_ > 1 ? " images" : " image"),
                 "Use smaller images or fewer channels");
   }
 
   const Program& program_;
+  const int64_t images_;
   MemoryPlan plan_;
   std::vector<Block> blocks_;
   std::vector<int> over_;              // value over whose rows a group writes one, or -1

@@ -52,14 +52,15 @@ LinearForm choose_linear_form(int64_t outputs, int64_t inputs, int64_t kept,
   return static_cast<LinearForm>(std::min_element(std::begin(costs), std::end(costs)) - costs);
 }
 
-TiledLinear::TiledLinear(LinearForm form, const EntryLists& lists, int64_t outputs, int64_t inputs,
-                         const KernelChoice& choice)
+TiledLinear::TiledLinear(LinearForm form, const EntryLists& lists, int64_t first_row,
+                         int64_t last_row, int64_t inputs, const KernelChoice& choice)
     : form_(form),
-      outputs_(outputs),
+      first_row_(first_row),
+      outputs_(last_row - first_row),
       inputs_(inputs),
       tile_rows_(form == LinearForm::bcsc ? kBcscRows : kBitsTileRows),
       tile_columns_(form == LinearForm::bcsc ? kBcscTileColumns : kBitsTileColumns),
-      blocks_(blocks_of(outputs, tile_rows_)),
+      blocks_(blocks_of(outputs_, tile_rows_)),
       across_(blocks_of(inputs, tile_columns_)),
       kernel_(form == LinearForm::bcsc ? choice.choose<BcscF32>().entry
                                        : choice.choose<BitsGemvF32>().entry) {
@@ -82,8 +83,10 @@ void TiledLinear::pack(const EntryLists& lists) {
     const int64_t tile = row / tile_rows_ * across_ + position / tile_columns_;
     return static_cast<size_t>(tile * tile_columns_ + position % tile_columns_);
   };
+  const int32_t* starts = lists.starts.data() + first_row_;
+  const auto count = static_cast<size_t>(starts[outputs_] - starts[0]);
   for (int64_t row = 0; row < outputs_; ++row) {
-    for (int32_t e = lists.starts[row]; e < lists.starts[row + 1]; ++e) {
+    for (int32_t e = starts[row]; e < starts[row + 1]; ++e) {
       ++next[column_of(row, lists.entries[e].position) + 1];
     }
   }
@@ -98,13 +101,13 @@ void TiledLinear::pack(const EntryLists& lists) {
             next[static_cast<size_t>(tile * tile_columns_ + q)] - block_starts_[tile]));
       }
     }
-    rows_.resize(lists.entries.size() + kBcscSlack);
+    rows_.resize(count + kBcscSlack);
   } else {
     mask_.resize(static_cast<size_t>(tiles * tile_columns_));  // a word per column of 64 rows
   }
-  values_.resize(lists.entries.size() + std::max(kBcscSlack, kBitsGemvSlack));
+  values_.resize(count + std::max(kBcscSlack, kBitsGemvSlack));
   for (int64_t row = 0; row < outputs_; ++row) {
-    for (int32_t e = lists.starts[row]; e < lists.starts[row + 1]; ++e) {
+    for (int32_t e = starts[row]; e < starts[row + 1]; ++e) {
       const size_t column = column_of(row, lists.entries[e].position);
       const uint32_t at = next[column]++;
       values_[at] = lists.entries[e].value;
@@ -117,41 +120,39 @@ void TiledLinear::pack(const EntryLists& lists) {
   }
 }
 
-int64_t TiledLinear::cut(int64_t part, int64_t parts) const {
-  if (part == 0 || part == parts) return part == 0 ? 0 : blocks_;
-  const auto ends = [&](int64_t block) { return int64_t{block_starts_[block * across_]}; };
-  const int64_t share = ends(blocks_) * part / parts;
-  int64_t low = 0;
-  for (int64_t high = blocks_; low < high;) {  // the first block that begins at the share or behind
-    const int64_t middle = (low + high) / 2;
-    if (ends(middle) < share) {
-      low = middle + 1;
-    } else {
-      high = middle;
-    }
-  }
-  return low > 0 && share - ends(low - 1) <= ends(low) - share ? low - 1 : low;
-}
-
-void TiledLinear::run(const float* input, int64_t part, int64_t parts, float* output) const {
-  const int64_t first = cut(part, parts);
-  const int64_t last = cut(part + 1, parts);
-  if (first >= last) return;
+void TiledLinear::run(const float* input, float* output) const {
+  if (outputs_ == 0) return;
+  output += first_row_;
   if (form_ == LinearForm::bcsc) {
     Kernel<BcscF32>{kernel_}({block_starts_.data(), column_starts_.data(), rows_.data(),
-                              values_.data(), tile_rows_, tile_columns_, outputs_, inputs_, first,
-                              last, input, 1, inputs_, output, outputs_});
+                              values_.data(), tile_rows_, tile_columns_, outputs_, inputs_, 0,
+                              blocks_, input, 1, inputs_, output, outputs_});
   } else {
     Kernel<BitsGemvF32>{kernel_}({{mask_.data(), block_starts_.data(), values_.data(), tile_rows_,
                                    tile_columns_, outputs_, inputs_},
-                                  first,
-                                  last,
+                                  0,
+                                  blocks_,
                                   input,
                                   1,
                                   inputs_,
                                   output,
                                   outputs_});
   }
+}
+
+std::vector<int64_t> cut_rows(const std::vector<int32_t>& starts, int64_t parts) {
+  std::vector<int64_t> cuts;
+  const int64_t all = starts.back();
+  for (int64_t part = 0; part < parts; ++part) {
+    // The row that begins nearest to the part's share.
+    const auto share = static_cast<int32_t>(all * part / parts);
+    auto row = std::lower_bound(starts.begin(), starts.end(), share);
+    if (row != starts.begin() && share - row[-1] < *row - share) --row;
+    cuts.push_back(row - starts.begin());
+  }
+  cuts[0] = 0;
+  cuts.push_back(static_cast<int64_t>(starts.size()) - 1);
+  return cuts;
 }
 
 std::vector<float> dense_rows(const EntryLists& lists, int64_t outputs, int64_t inputs) {

@@ -21,25 +21,28 @@ enum class LinearForm {
 LinearForm choose_linear_form(int64_t outputs, int64_t inputs, int64_t kept,
                               const KernelChoice& choice);
 
-// Weights in tiles: LinearForm::bcsc or ::bits.
+// Rows [cuts[k], cuts[k + 1]) for each of `parts` threads, with as equal numbers of entries as
+// whole rows allow; `starts` are EntryLists::starts.
+std::vector<int64_t> cut_rows(const std::vector<int32_t>& starts, int64_t parts);
+
+// Rows [first_row, last_row) of the weights in tiles: LinearForm::bcsc or ::bits. Each thread has
+// its own, so that tiles of 256 rows don't decide where one's part ends.
 class TiledLinear {
  public:
-  TiledLinear(LinearForm form, const EntryLists& lists, int64_t outputs, int64_t inputs,
-              const KernelChoice& choice);
+  TiledLinear(LinearForm form, const EntryLists& lists, int64_t first_row, int64_t last_row,
+              int64_t inputs, const KernelChoice& choice);
 
   const kernels::KernelEntry* kernel() const { return kernel_; }
   size_t packed_bytes() const;
 
-  // Part `part` of `parts` contiguous ranges of block rows, with nearly equal non-zeros (none cut
-  // could be moved by one block row and come nearer to its share): writes their outputs.
-  void run(const float* input, int64_t part, int64_t parts, float* output) const;
+  // Writes the outputs of its rows; `output` is that of row 0.
+  void run(const float* input, float* output) const;
 
  private:
-  int64_t cut(int64_t part, int64_t parts) const;
   void pack(const EntryLists& lists);
 
   LinearForm form_;
-  int64_t outputs_, inputs_;
+  int64_t first_row_, outputs_, inputs_;
   int64_t tile_rows_, tile_columns_;
   int64_t blocks_, across_;  // tiles down and across
   const kernels::KernelEntry* kernel_;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <exception>
 
 #if defined(__x86_64__)
 #include <immintrin.h>
@@ -12,6 +13,8 @@
 #endif
 
 #include "engine/cpus.h"
+#include "engine/error.h"
+#include "engine/text.h"
 
 namespace niwaki {
 namespace {
@@ -35,6 +38,17 @@ bool watch(const Ready& ready) {
 
 constexpr int64_t kMostUnits = 0xffff;
 
+std::atomic<int> forks{0};
+
+// How many forks lie between the first pool's process and this one.
+int count_forks() {
+#if defined(__linux__)
+  static const int watched = pthread_atfork(nullptr, nullptr, [] { forks.fetch_add(1); });
+  (void)watched;
+#endif
+  return forks.load(std::memory_order_relaxed);
+}
+
 // The parts of ThreadPool::Share::left.
 uint64_t left_of(uint32_t job, int64_t first, int64_t end) {
   return static_cast<uint64_t>(job) << 32 | static_cast<uint64_t>(first << 16 | end);
@@ -46,36 +60,62 @@ int64_t end_of(uint64_t left) { return static_cast<int64_t>(left & 0xffff); }
 }  // namespace
 
 ThreadPool::ThreadPool(int threads, bool pin)
-    : shares_(static_cast<size_t>(threads)), answers_(static_cast<size_t>(threads)) {
-  std::vector<int> cpus = allowed_cpus();
-  if (!pin) cpus_.swap(cpus);
-  for (int thread = 1; thread < threads; ++thread) {
-    const int cpu = cpus.empty() ? -1 : cpus[static_cast<size_t>(thread) % cpus.size()];
-    workers_.emplace_back([this, thread, cpu] { work(thread, cpu); });
+    : forks_(count_forks()),
+      is_pinned_(pin),
+      shares_(static_cast<size_t>(threads)),
+      answers_(static_cast<size_t>(threads)) {
+  const std::vector<int> cpus = pin ? allowed_cpus() : std::vector<int>();
+  std::vector<std::thread>& workers = crew_->workers;
+  workers.reserve(static_cast<size_t>(threads));
+  try {
+    for (int thread = 1; thread < threads; ++thread) {
+      // The first CPU is the caller's, unless there is no other.
+      const size_t others = cpus.size() - 1;
+      const size_t place = cpus.size() < 2 ? 0 : 1 + static_cast<size_t>(thread - 1) % others;
+      const int cpu = cpus.empty() ? -1 : cpus[place];
+      workers.emplace_back([this, thread, cpu] { work(thread, cpu); });
+    }
+  } catch (const std::exception& error) {
+    const size_t made = workers.size();
+    stop();
+    throw Error(ErrorKind::kValueDomain, "Engine",
+                concat("the system must give ", threads - 1, " threads"),
+                concat(made, ", then: ", error.what()), "Ask for fewer threads");
   }
 }
 
 ThreadPool::~ThreadPool() {
+  if (forks_ == count_forks()) {
+    stop();
+  } else {
+    (void)crew_.release();  // neither joining nor destroying would end
+  }
+}
+
+void ThreadPool::stop() {
   {
-    std::lock_guard lock(mutex_);
+    std::lock_guard lock(crew_->mutex);
     stop_ = true;
   }
-  wake_.notify_all();
-  for (std::thread& worker : workers_) worker.join();
+  crew_->wake.notify_all();
+  for (std::thread& worker : crew_->workers) worker.join();
 }
+
+bool ThreadPool::is_alone() const { return shares_.size() < 2 || forks_ != count_forks(); }
 
 void ThreadPool::leave_callers_cpu() {
 #if defined(__linux__)
-  if (cpus_.size() < 2 || workers_.empty()) return;
+  if (is_pinned_ || is_alone()) return;
   const int own = sched_getcpu();
   if (own < 0 || callers_cpu_.exchange(own) == own) return;
   cpu_set_t others;
   CPU_ZERO(&others);
-  for (const int cpu : cpus_) {
+  for (const int cpu : allowed_cpus()) {
     if (cpu != own) CPU_SET(cpu, &others);
   }
+  if (CPU_COUNT(&others) == 0) return;
   // A wish, as in bind_to_cpu().
-  for (std::thread& worker : workers_) {
+  for (std::thread& worker : crew_->workers) {
     (void)pthread_setaffinity_np(worker.native_handle(), sizeof(others), &others);
   }
 #endif
@@ -113,8 +153,8 @@ int64_t ThreadPool::drain(uint32_t job, int thread) {
 }
 
 void ThreadPool::run_job(Function call, const void* object, int64_t tasks) {
-  std::unique_lock busy(busy_, std::try_to_lock);
-  if (workers_.empty() || !busy.owns_lock()) {
+  std::unique_lock busy(busy_, std::defer_lock);
+  if (is_alone() || !busy.try_lock()) {
     for (int64_t task = 0; task < tasks; ++task) call(object, task, 0);
     return;
   }
@@ -132,8 +172,8 @@ void ThreadPool::run_job(Function call, const void* object, int64_t tasks) {
     share.left.store(left_of(job, units * thread / count, units * (thread + 1) / count));
   }
   if (sleepers_.load() > 0) {
-    std::lock_guard lock(mutex_);  // a worker that is about to sleep sees the job first
-    wake_.notify_all();
+    std::lock_guard lock(crew_->mutex);  // a worker that is about to sleep sees the job first
+    crew_->wake.notify_all();
   }
   const int64_t others = units - drain(job, 0);
   const auto all_done = [&] {
@@ -145,9 +185,9 @@ void ThreadPool::run_job(Function call, const void* object, int64_t tasks) {
     return done == others;
   };
   if (watch(all_done)) return;
-  std::unique_lock lock(mutex_);
+  std::unique_lock lock(crew_->mutex);
   caller_sleeps_.store(true);
-  finished_.wait(lock, all_done);
+  crew_->finished.wait(lock, all_done);
   caller_sleeps_.store(false);
 }
 
@@ -155,9 +195,9 @@ bool ThreadPool::wait_for_job(int thread, uint32_t seen) {
   const std::atomic<uint64_t>& left = shares_[static_cast<size_t>(thread)].left;
   const auto changed = [&] { return job_of(left.load()) != seen || stop_.load(); };
   if (sessions_.load() > 0 && watch(changed)) return !stop_.load();
-  std::unique_lock lock(mutex_);
+  std::unique_lock lock(crew_->mutex);
   sleepers_.fetch_add(1);
-  wake_.wait(lock, changed);
+  crew_->wake.wait(lock, changed);
   sleepers_.fetch_sub(1);
   return !stop_.load();
 }
@@ -172,8 +212,8 @@ void ThreadPool::work(int thread, int cpu) {
     const int64_t done = drain(seen, thread);
     answers_[own].done.store(static_cast<uint64_t>(seen) << 32 | static_cast<uint64_t>(done));
     if (caller_sleeps_.load()) {
-      std::lock_guard lock(mutex_);
-      finished_.notify_all();
+      std::lock_guard lock(crew_->mutex);
+      crew_->finished.notify_all();
     }
   }
 }

@@ -12,11 +12,14 @@
 // While a Session lasts, workers watch for the next job for some microseconds before they sleep: a
 // network is a hundred short jobs, and waking a sleeper takes longer than many of them. Nobody
 // waits for a worker that doesn't come: a job ends when its tasks are done, by whomever.
+//
+// A fork takes no threads along: the child's copy of a pool runs its tasks on the caller alone.
 #pragma once
 
 #include <atomic>
 #include <condition_variable>
 #include <cstdint>
+#include <memory>
 #include <mutex>
 #include <thread>
 #include <vector>
@@ -26,13 +29,13 @@ namespace niwaki {
 class ThreadPool {
  public:
   // The caller and threads - 1 of our own; `pin` binds ours to one CPU each, the first left to the
-  // caller.
+  // caller. Throws Error where the system doesn't give as many.
   explicit ThreadPool(int threads, bool pin = false);
   ~ThreadPool();
   ThreadPool(const ThreadPool&) = delete;
   ThreadPool& operator=(const ThreadPool&) = delete;
 
-  int threads() const { return static_cast<int>(workers_.size()) + 1; }
+  int threads() const { return static_cast<int>(shares_.size()); }
 
   // Calls body(task, thread) for each task in [0, tasks), tasks < 2^31; thread is in [0,
   // threads()), the caller is 0. Returns when all are done. The body must not throw.
@@ -47,8 +50,7 @@ class ThreadPool {
   class Session {
    public:
     explicit Session(ThreadPool& pool) : pool_(pool) {
-      ++pool_.sessions_;
-      pool_.leave_callers_cpu();
+      if (pool_.sessions_.fetch_add(1) == 0) pool_.leave_callers_cpu();  // else they have one
     }
     ~Session() { --pool_.sessions_; }
     Session(const Session&) = delete;
@@ -76,6 +78,16 @@ class ThreadPool {
     std::atomic<uint64_t> done{0};
   };
 
+  // What can't be destroyed in a process that a fork made: its threads aren't there.
+  struct Crew {
+    std::vector<std::thread> workers;
+    std::mutex mutex;  // of the sleepers
+    std::condition_variable wake, finished;
+  };
+
+  bool is_alone() const;  // no workers, or a fork between
+  void stop();            // ends and joins the workers
+
   // After a pause the system likes to wake a worker where its caller runs, and to leave it there
   // for some milliseconds: both then take turns on one CPU. So the caller's isn't one of theirs.
   void leave_callers_cpu();
@@ -85,8 +97,9 @@ class ThreadPool {
   int64_t drain(uint32_t job, int thread);       // units done
   bool take(uint32_t job, int thread, Share& share, bool own);
 
-  std::vector<std::thread> workers_;
-  std::vector<int> cpus_;  // of the process; empty where workers are bound to one each
+  std::unique_ptr<Crew> crew_ = std::make_unique<Crew>();
+  const int forks_;  // of this process when the pool was made
+  const bool is_pinned_;
   std::atomic<int> callers_cpu_{-1};
   std::mutex busy_;  // held by the caller whose job runs
 
@@ -94,8 +107,6 @@ class ThreadPool {
   std::vector<Answer> answers_;  // by thread; the caller's isn't used
   uint32_t job_ = 0;             // the last one
 
-  std::mutex mutex_;  // of the sleepers
-  std::condition_variable wake_, finished_;
   // Read by all in every job and seldom written: apart from what each job writes.
   alignas(64) std::atomic<int> sessions_{0};
   std::atomic<int> sleepers_{0};

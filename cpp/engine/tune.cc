@@ -210,7 +210,10 @@ conv::Choice Chooser::choose(const std::string& layer, const conv::Problem& give
     }
     if (!row->applies(problem)) {
       throw Error(ErrorKind::kUnsupportedOp, layer, "the algorithm must apply to the layer",
-                  wish.algorithm, "Leave this layer's choice to the engine");
+                  problem.is_half ? concat(wish.algorithm, " on halves of ", problem.output.height,
+                                           " rows, as several threads run it")
+                                  : wish.algorithm,
+                  "Leave this layer's choice to the engine");
     }
     return {row, wish.tuning, "given"};
   }

@@ -20,7 +20,16 @@ from niwaki.runtime import engine, nwk
 
 LARGEST = 12_000
 """Bytes: larger ones make few mutants a second."""
-TESTS = ("test_layers.py", "test_conv.py", "test_nwk.py", "test_compile.py", "test_tensor_ops.py")
+HALVES = 192
+"""Pixels of a map from which on several threads may have a half each."""
+TESTS = (
+    "test_layers.py",
+    "test_conv.py",
+    "test_nwk.py",
+    "test_compile.py",
+    "test_tensor_ops.py",
+    "test_halves.py",
+)
 
 
 def kind_of(layer: dict[str, Any], values: list[dict[str, Any]]) -> tuple[Any, ...]:
@@ -29,8 +38,10 @@ def kind_of(layer: dict[str, Any], values: list[dict[str, Any]]) -> tuple[Any, .
     for role, ids in layer["inputs"].items():
         first = ids[0] if isinstance(ids, list) else ids
         reads.append((role, values[first]["dtype"], len(values[first]["shape"])))
+    shape = values[layer["output"]]["shape"]
     return (
         layer["op"],
+        len(shape) == 3 and shape[1] % 2 == 0 and shape[1] * shape[2] >= HALVES,
         tuple(reads),
         tuple(sorted(layer["tensors"])),
         tuple(sorted(layer["attrs"])),

@@ -76,14 +76,18 @@ void run_once(const Engine& engine, Random& random) {
     const Step& step = engine.step(static_cast<int>(layer));
     macs += static_cast<double>(step.macs) + static_cast<double>(step.binary_macs) / 64;
   }
+  const int64_t images = random.chance(0.3) ? random.integer(2, 5) : 1;
   std::size_t bytes = engine.memory_bytes();
   for (const Value& value : program.values) bytes += value.bytes();
+  macs *= static_cast<double>(images);
+  bytes *= static_cast<std::size_t>(images);
   if (macs > kRunMacs || bytes > kRunBytes) return;
   std::vector<std::vector<std::uint8_t>> values;
   std::vector<const std::uint8_t*> inputs;
   std::vector<Wanted> wanted;
   const auto room = [&](int id) {
-    values.emplace_back(program.values[static_cast<std::size_t>(id)].bytes());
+    values.emplace_back(program.values[static_cast<std::size_t>(id)].bytes() *
+                        static_cast<std::size_t>(images));
     return values.back().data();
   };
   values.reserve(program.inputs.size() + program.outputs.size());
@@ -96,7 +100,7 @@ void run_once(const Engine& engine, Random& random) {
     inputs.push_back(data);
   }
   for (const int id : program.outputs) wanted.push_back({id, room(id)});
-  engine.run(inputs, 1, wanted);
+  engine.run(inputs, images, wanted);
 }
 
 // Loads a file, and runs it where that is cheap. Returns what came of it: "loaded", or the kind of
@@ -107,6 +111,8 @@ std::string try_file(const std::string& file, Random& random) {
   try {
     EngineOptions options;
     if (random.chance(0.3)) options.isa = "portable";
+    if (random.chance(0.5)) options.threads = static_cast<int>(random.integer(2, 3));  // on halves
+    options.bands = random.chance(0.1);
     const Engine engine(parse_container(std::move(bytes), "fuzz.nwk"), options);
     run_once(engine, random);
     return "loaded";

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings, strategies as st
 
+from niwaki.errors import UnsupportedOpError
 from niwaki.runtime import Engine
 
 from .test_layouts import Network, check
@@ -91,7 +92,19 @@ def test_layers_alone_and_values_in_between(rng):
 def draw_layer(draw, network):
     x = draw(st.sampled_from(list(network.arrays)[-3:]))
     shape = network.arrays[x].shape
-    op = draw(st.sampled_from(["conv", "conv", "conv", "dense", "pool", "average", "add"]))
+    ops = [
+        "conv",
+        "conv",
+        "conv",
+        "dense",
+        "grouped",
+        "dilated",
+        "pool",
+        "average",
+        "add",
+        "concat",
+    ]
+    op = draw(st.sampled_from(ops))
     outputs = draw(st.sampled_from([3, 5, shape[1]]))
     fits = [k for k, a in network.arrays.items() if a.shape == (shape[0], outputs, *shape[2:])]
     residual = draw(st.sampled_from([None, *fits]))
@@ -103,6 +116,21 @@ def draw_layer(draw, network):
         sparse_conv(network, x, outputs, (side, side), stride, pads, residual)
     elif op == "dense":
         network.conv(x, outputs, (side, side), (1, 1), [side // 2] * 4, residual)
+    elif op == "grouped":
+        groups = draw(st.sampled_from([n for n in (1, 2, 3, shape[1]) if shape[1] % n == 0]))
+        density = draw(st.sampled_from([0.3, 1.0]))
+        pads = (side // 2,) * 4
+        network.conv(
+            x, shape[1], (side, side), (stride, stride), pads, groups=groups, density=density
+        )
+    elif op == "dilated":
+        dilation = draw(st.integers(2, 4))
+        network.conv(x, outputs, (3, 3), (1, 1), (dilation,) * 4, density=0.3, dilation=dilation)
+    elif op == "concat":
+        parts = [x, *(k for k, a in network.arrays.items() if a.shape[2:] == shape[2:])][:3]
+        y = np.concatenate([network.arrays[k] for k in parts], 1)
+        if y.shape[1] <= 16:
+            network.add("concat", {"inputs": parts}, y, {"axis": 0})
     elif op == "pool":
         network.pool(x, "max", (3, 3), (stride, stride), (1, 1, 1, 1))
     elif op == "average":
@@ -115,19 +143,48 @@ def draw_layer(draw, network):
 def networks(draw):
     rng = np.random.default_rng(draw(st.integers(0, 2**31)))
     shape = (draw(st.sampled_from([1, 4])), draw(st.sampled_from([12, 16, 20, 23, 28])), 17)
-    network = Network(shape, draw(st.sampled_from([1, 2, 3])), rng)
+    network = Network(shape, draw(st.sampled_from([1, 2, 3, 7])), rng)
     for _ in range(draw(st.integers(2, 9))):
         draw_layer(draw, network)
     return network
 
 
-@settings(deadline=None, max_examples=100, suppress_health_check=[HealthCheck.too_slow])
-@given(network=networks(), threads=st.sampled_from([2, 3]))
-def test_drawn_networks(network, threads):
-    engine = Engine(network.builder.program(), threads=threads)
+@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
+@given(network=networks(), threads=st.sampled_from([2, 3, 5]))
+def test_drawn_networks_have_the_bits_of_one_thread(network, threads):
+    outputs = sorted(network.arrays)[1:][-3:]
+    program = network.builder.program(outputs)
+    engines = [Engine(program, threads=n, kernels=["sparse"]) for n in (1, threads)]
     images = network.arrays[0].astype(np.float32)
-    engine(np.full_like(images, np.nan))
-    found = check(engine, network)
-    names = [value["name"] for value in engine.program.values]
-    last = max(network.arrays)
-    np.testing.assert_array_equal(engine(images), found[names[last]])
+    for engine in engines:
+        engine(np.full_like(images, np.nan))
+    one, many = ([*engine(images)] for engine in engines)
+    for a, b in zip(one, many, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def winograd_network(rng, side):
+    network = Network((16, side, side), 1, rng)
+    x = sparse_conv(network, 0, 16)
+    for _ in range(2):
+        x = network.conv(x, 16, (3, 3), (1, 1), (1,) * 4, density=0.4)
+    return network
+
+
+def test_winograd_has_the_same_bits_on_halves_of_whole_tiles(rng):
+    network = winograd_network(rng, 32)
+    choices = {f"conv{k}": "winograd" for k in range(3)}
+    program = network.builder.program()
+    one, two = (Engine(program, threads=n, choices=choices) for n in (1, 2))
+    assert len(halved(two)) == 3
+    images = network.arrays[0].astype(np.float32)
+    np.testing.assert_array_equal(one(images), two(images))
+
+
+def test_winograd_does_not_run_on_halves_of_other_tiles(rng):
+    """A half of 28 rows has 14: tiles of 4 would be cut elsewhere than one thread cuts them."""
+    program = winograd_network(rng, 28).builder.program()
+    assert Engine(program, choices={"conv1": "winograd"}).explain()[1].algorithm == "winograd"
+    with pytest.raises(UnsupportedOpError, match="got winograd on halves of 14 rows"):
+        Engine(program, threads=2, choices={"conv1": "winograd"})
+    assert Engine(program, threads=2, choices={"conv1": "sparse"})

@@ -29,13 +29,16 @@ class Network:
         self.arrays[value] = array
         return value
 
-    def conv(self, x, outputs, kernel, strides, pads, residual=None, groups=1, density=0.5):
+    def conv(
+        self, x, outputs, kernel, strides, pads, residual=None, groups=1, density=0.5, dilation=1
+    ):
         array = self.arrays[x]
         shape = (outputs, array.shape[1] // groups, *kernel)
         weight = self.rng.normal(size=shape) * (self.rng.random(shape) < density)
         weight = (weight / np.sqrt(max(1, np.prod(shape[1:]) * density))).astype(np.float32)
         bias = self.rng.normal(size=outputs).astype(np.float32)
-        y = oracle.conv(array, weight.astype(np.float64), strides, pads, groups=groups)
+        dilations = (dilation, dilation)
+        y = oracle.conv(array, weight.astype(np.float64), strides, pads, dilations, groups)
         y += bias[:, None, None]
         inputs = {"x": x}
         if residual is not None:
@@ -43,7 +46,12 @@ class Network:
             y = y + self.arrays[residual]
         storage = "sparse" if density < 0.5 else "dense"
         attrs = {"kernel": list(kernel), "strides": list(strides), "pads": list(pads)}
-        attrs |= {"groups": groups, "weight": storage, "activation": {"kind": "relu"}}
+        attrs |= {
+            "dilations": list(dilations),
+            "groups": groups,
+            "weight": storage,
+            "activation": {"kind": "relu"},
+        }
         tensors = weight_tensors(weight, storage) | {"bias": bias}
         return self.add("conv", inputs, np.maximum(y, 0), attrs, tensors)
 

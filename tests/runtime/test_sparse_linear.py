@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from niwaki import Engine
+from niwaki import Engine, _core
 from niwaki.formats import FORMATS
 from niwaki.runtime import isas, kernels
 
@@ -71,3 +71,24 @@ def test_rows_of_unequal_density_are_shared_out():
 def test_density_decides_the_form(shape, density, op):
     kernel, _ = check(*sample(*shape, density))
     assert kernel.startswith(op)
+
+
+@pytest.mark.parametrize("threads", [2, 3, 5])
+def test_threads_get_as_many_entries(threads):
+    """First half of the rows at 0.4, second half at 0.02: at most 5 % apart (item 6 of BCSC)."""
+    rng = np.random.default_rng(2)
+    rows = rng.binomial(4096, np.where(np.arange(4096) < 2048, 0.4, 0.02))
+    starts = np.concatenate([[0], np.cumsum(rows)])
+    cuts = _core.cut_rows(starts.tolist(), threads)
+    parts = np.diff(starts[cuts])
+    assert cuts[0] == 0
+    assert cuts[-1] == 4096
+    assert parts.max() - parts.min() <= 0.05 * parts.mean()
+
+
+@pytest.mark.parametrize("rows", [[], [0], [0, 0, 0], [9], [1, 1], [100, 0, 0, 1], [0, 0, 0, 50]])
+def test_every_row_is_some_threads(rows):
+    for threads in (1, 2, 7):
+        cuts = _core.cut_rows([0, *np.cumsum(rows).tolist()], threads)
+        assert (cuts[0], cuts[-1], len(cuts)) == (0, len(rows), threads + 1)
+        assert (np.diff(cuts) >= 0).all()

@@ -47,6 +47,8 @@ struct Problem {
   kernels::Planes input, output, residual;  // residual: where has_residual
   bool has_residual = false;
   bool over_residual = false;  // the output is written over the residual
+  // Of a map that others see whole: what depends on where its rows are cut must not differ.
+  bool is_half = false;
   kernels::Window window;
   int64_t groups = 1;
   // The non-zeros, by output channel and rising position q = (i * kw + j) * (C / groups) + c.
@@ -70,6 +72,8 @@ struct Problem {
   int64_t row_size() const {  // positions of one output channel
     return inputs_per_group() * window.kernel_h * window.kernel_w;
   }
+  // Whether tiles of so many rows lie as they would in the whole map.
+  bool has_whole_tiles(int64_t rows) const { return !is_half || output.height % rows == 0; }
   double multiplications() const;  // of a dense run on one image
 };
 

@@ -102,11 +102,12 @@ class Winograd final : public Algorithm {
   std::vector<float> weights_;
 };
 
+template <int64_t kTile>
 bool applies(const Problem& problem) {
   const Window& w = problem.window;
-  return problem.isa != Isa::reference && problem.groups == 1 && w.kernel_h == 3 &&
-         w.kernel_w == 3 && w.stride_h == 1 && w.stride_w == 1 && w.dilation_h == 1 &&
-         w.dilation_w == 1 && problem.input.channels >= kLeastChannels &&
+  return problem.has_whole_tiles(kTile) && problem.isa != Isa::reference && problem.groups == 1 &&
+         w.kernel_h == 3 && w.kernel_w == 3 && w.stride_h == 1 && w.stride_w == 1 &&
+         w.dilation_h == 1 && w.dilation_w == 1 && problem.input.channels >= kLeastChannels &&
          problem.output.channels >= kLeastChannels &&
          (!problem.has_residual || problem.residual.row == problem.output.row);
 }
@@ -146,7 +147,7 @@ double estimate(const Problem& problem) {
 
 }  // namespace
 
-Row row_of_winograd() { return {"winograd", applies, build<4>, tunings<4>, estimate<4>}; }
-Row row_of_winograd2() { return {"winograd2", applies, build<2>, tunings<2>, estimate<2>}; }
+Row row_of_winograd() { return {"winograd", applies<4>, build<4>, tunings<4>, estimate<4>}; }
+Row row_of_winograd2() { return {"winograd2", applies<2>, build<2>, tunings<2>, estimate<2>}; }
 
 }  // namespace niwaki::conv

@@ -145,7 +145,7 @@ bool applies(const Problem& problem) {
   const int64_t side = winograd_phases_side(w);
   if (side < kLeastPhaseSide || side > kMostPhaseSide) return false;
   if (problem.has_residual && problem.residual.row != problem.output.row) return false;
-  return weight_bytes(problem) <= kMostWeightBytes &&
+  return problem.has_whole_tiles(kPhaseTile) && weight_bytes(problem) <= kMostWeightBytes &&
          static_cast<double>(sizes_of(problem).v(1)) * sizeof(float) <= kMostRowBytes &&
          multiplications(problem) < problem.multiplications();
 }

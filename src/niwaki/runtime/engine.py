@@ -140,7 +140,10 @@ class Engine:
 
     @property
     def memory_bytes(self) -> int:
-        """Bytes held: the file, the decoded weights, and the memory of each call at once."""
+        """Bytes held: the file, the decoded weights, and the memory of each call at once.
+
+        Of single images: a batch's values may take up to 64 MiB a thread on top while it runs.
+        """
         return self._core.memory_bytes
 
     def __repr__(self) -> str:
