@@ -56,8 +56,8 @@ def speed_table(results: Path) -> str:
     lines += [
         "",
         f"One image of 224x224, one thread, {where}; medians, engines "
-        "in turn in one run. Random weights, pruned by magnitude, the stem and depthwise layers "
-        "dense: speed without a claim about accuracy. Other sparsities, quartiles, threads, "
+        "in turn, each row in one run. Random weights, pruned by magnitude, the stem and depthwise "
+        "layers dense: speed without a claim about accuracy. Other sparsities, quartiles, threads, "
         "batches, memory and "
         "versions: [benchmarks/results/models.md](benchmarks/results/models.md).",
     ]

@@ -21,6 +21,8 @@ from typing import Any
 
 import numpy as np
 
+from _check import check_table
+from _roofline_claims import checks
 from _roofline_rows import roofline_rows
 from _rows import RESULTS, Row, write_rows
 from niwaki import _core
@@ -290,8 +292,12 @@ def main() -> int:
     if arguments.roofline:
         title = "Layers against the roofs measured in the same run"
         rows = roofline_rows(arguments.runs, arguments.only)
-        print(write_rows("roofline", rows, title=title, folder=arguments.out))
-        return 0
+        page = write_rows("roofline", rows, title=title, folder=arguments.out)
+        held = checks(rows)
+        with page.open("a", encoding="utf-8") as file:
+            file.write("\n".join(["", "## Claims", "", *check_table(held)]) + "\n")
+        print(page)
+        return 1 if any(check.passed is False for check in held) else 0
     by_op: Callable[[str], list[Case]] = cases().__getitem__
     rows = []
     for kernel in _core.kernels():

@@ -53,6 +53,16 @@ def test_every_form_and_thread_count(form, shape, density):
         np.testing.assert_array_equal(check(*arrays, kernels=[name], threads=3)[1], one)
 
 
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("images", [1, 3, 8, 64])
+def test_batches(form, images):
+    weight, bias, _ = sample(257, 129, 0.1)
+    x = np.random.default_rng(3).standard_normal((images, 129)).astype(np.float32)
+    for name in [k.name for k in kernels() if k.op == FORMS[form] and k.available]:
+        for threads in (1, 2):
+            check(weight, bias, x, kernels=[name], threads=threads)
+
+
 def test_rows_of_unequal_density_are_shared_out():
     weight, bias, x = sample(1024, 64, 0.4)
     weight[512:] *= np.random.default_rng(1).random((512, 64)) < 0.05

@@ -61,10 +61,12 @@ class Engine:
         FormatError: The file is damaged; names file and check.
         InputError: The file can't be read.
         UnsupportedOpError: The program holds an op that the engine doesn't run.
-        ValueDomainError: A weight is NaN, or `threads` isn't a whole number in [1, 1024].
+        ValueDomainError: A weight is NaN, or `threads` isn't a whole number in [1, 1024] or more
+            than the system gives.
         RegistryError: `isa`, a kernel or an algorithm is unknown.
 
-    A call may run from many Python threads at once; the GIL is released meanwhile.
+    A call may run from many Python threads at once; the GIL is released meanwhile. In the child of
+    a fork, engines of the parent run on the caller's thread alone.
     """
 
     def __init__(
