@@ -43,6 +43,7 @@ def run(code, program, tmp_path):
     return done.stdout
 
 
+@pytest.mark.measures_memory  # limits it: ASan's own would not fit
 def test_more_threads_than_the_system_gives(program, tmp_path):
     code = """
         expected = Engine(path)(x)
