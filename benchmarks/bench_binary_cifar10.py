@@ -1,6 +1,6 @@
 """Accuracy of ResNet-20 on CIFAR-10 from its trained weights: bits, and bits beside 2 % of weights.
 
-    NIWAKI_DATA=... python benchmarks/bench_binary_cifar10.py [--seeds 1] [--epochs 10]
+    NIWAKI_DATA=... python benchmarks/bench_binary_cifar10.py [--seeds 2] [--epochs 10] [--finished]
 
 Trains what `examples/binary_cifar10.py` trains, one run after the other, and sets the results
 beside the float network that all of them start from. Stopped at any moment, the same command goes
@@ -36,6 +36,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--epochs", type=int, default=10)
+    parser.add_argument("--finished", action="store_true", help="take finished runs, train none")
     parser.add_argument("--work", type=Path, default=Path("runs/bench_binary_cifar10"))
     parser.add_argument("--out", type=Path, default=RESULTS)
     arguments = parser.parse_args()
@@ -43,7 +44,9 @@ def main() -> int:
     found: dict[str, list[dict[str, Any]]] = {name: [] for name in example.RUNS}
     for seed in range(arguments.seeds):  # by seed: every comparison has something to show early
         for name, results in found.items():
-            results.append(run(name, seed, arguments.epochs, arguments.work / f"{name}-{seed}"))
+            work = arguments.work / f"{name}-{seed}"
+            if not arguments.finished or (work / "result.json").is_file():
+                results.append(run(name, seed, arguments.epochs, work))
     rows = [float_row(example), *(row_of(name, results) for name, results in found.items())]
     means = {row.case: row.median for row in rows}
     held = [Check(claim, means[run] - means[other], 0.0, "points") for claim, run, other in PAIRS]
