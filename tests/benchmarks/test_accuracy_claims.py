@@ -71,6 +71,17 @@ def test_a_result_of_other_epochs_is_refused(tmp_path):
         bench.run("bap", 0, 20, tmp_path)
 
 
+def test_runs_are_compared_over_the_seeds_that_both_have():
+    import bench_binary_cifar10 as bench
+
+    def runs(*scores):
+        return [{"seed": seed, "test_accuracy": score} for seed, score in enumerate(scores)]
+
+    assert bench.compare("a", runs(0.7), runs(0.6, 0.9)).value == pytest.approx(10)
+    assert bench.compare("a", runs(0.5), runs(0.6)).passed is False
+    assert bench.compare("a", [], runs(0.6)).passed is None
+
+
 def test_the_table_of_cifar10_names_runs_of_the_example():
     import bench_binary_cifar10 as bench
 
